@@ -1,0 +1,1 @@
+"""Learning to learn by gradient descent by gradient descent, in PyTorch."""

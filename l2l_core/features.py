@@ -1,0 +1,50 @@
+"""What a coordinatewise rule sees of a gradient."""
+
+from dataclasses import dataclass
+from math import exp
+
+import torch
+from torch import Tensor
+
+
+def log_sign(gradient: Tensor, p: float = 10.0) -> Tensor:
+    r"""Split a gradient into magnitude and sign.
+
+    $$\nabla \mapsto \begin{cases}(\tfrac{1}{p}\log|\nabla|,\ \operatorname{sgn}\nabla) & |\nabla| \ge e^{-p}\\
+    (-1,\ e^{p}\nabla) & \text{otherwise.}\end{cases}$$
+
+    Both branches meet at |∇| = e^{-p}. An infinite gradient gives an infinite first feature; NaN gives NaN.
+
+    Shapes: `[...]` to `[..., 2]`. Raises ValueError if p ≤ 0.
+    Source: Andrychowicz et al. 2016, appendix A (p = 10 in every experiment).
+    """
+    if p <= 0:
+        raise ValueError(f"log_sign needs p > 0, got p = {p}")
+    magnitude = gradient.abs()
+    # clamped, so that the branch not taken is finite and its derivative is not 0 · inf = NaN
+    large = torch.stack([magnitude.clamp_min(exp(-p)).log() / p, gradient.sign()], -1)
+    small = torch.stack([torch.full_like(gradient, -1.0), gradient * exp(p)], -1)
+    return torch.where((magnitude < exp(-p)).unsqueeze(-1), small, large)
+
+
+@dataclass(frozen=True)
+class RawGradient:
+    """The gradient itself, one feature. Source: Andrychowicz et al. 2016, §3.1 (quadratics)."""
+
+    size = 1
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """`[...]` to `[..., 1]`."""
+        return gradient.unsqueeze(-1)
+
+
+@dataclass(frozen=True)
+class LogSign:
+    """`log_sign` with its constant p. Source: Andrychowicz et al. 2016, appendix A."""
+
+    p: float = 10.0
+    size = 2
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """`[...]` to `[..., 2]`."""
+        return log_sign(gradient, self.p)

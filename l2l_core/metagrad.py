@@ -1,0 +1,137 @@
+"""Truncated back-propagation through time: a stream of meta-gradients."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
+from l2l_core.types import Batch, Loss, Optimizee, Task
+from l2l_core.unroll import Carry, Unroll, first_order
+
+
+class Estimate(NamedTuple):
+    """One meta-gradient, and the losses `[b, window+1]` of the points that it saw."""
+
+    grad: Params
+    losses: Tensor
+
+
+class TBPTTState(NamedTuple):
+    """Where an episode stands: its generator, that generator's state at its start, its problems, its carry."""
+
+    gen: torch.Generator
+    start: Tensor
+    problems: list[Optimizee]
+    carry: Carry
+
+
+def draw(problems: list[Optimizee], steps: int, gen: torch.Generator) -> Batch:
+    """The next minibatches of every problem: leaves `[b, t, ...]`."""
+    return stack([p.batches(steps, gen) for p in problems])
+
+
+@dataclass(frozen=True)
+class tbptt:  # noqa: N801 - the field writes it in small letters
+    r"""Meta-gradients by truncated back-propagation through time.
+
+    An episode of `horizon` updates on `b` fresh problems is cut into windows. Each window gives one estimate
+    of $\partial_\varphi \frac1b\sum_b\sum_{t=1}^{w} f(\theta_t)$, differentiated through its own `window` steps only;
+    values (θ, the rule's state) are carried to the next. The first point of a window is constant, so its loss
+    is not counted; the last update is credited by the loss that follows it.
+    Source: Andrychowicz et al. 2016, §2 (w_t = 1) and §3 (window 20).
+
+    `shard` = (rank, ranks): every rank draws all problems and keeps its share of b/ranks, so that the mean of
+    the ranks' estimates is the estimate of one process.
+    """
+
+    unroll: Unroll
+    task: Task
+    b: int
+    window: int
+    shard: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        horizon, (rank, ranks) = self.unroll.horizon, self.shard
+        if not 1 <= self.window <= horizon or horizon % self.window:
+            raise ValueError(f"the horizon must be whole windows, got horizon {horizon} and window {self.window}")
+        if self.b % ranks or not 0 <= rank < ranks:
+            raise ValueError(f"b = {self.b} optimizees cannot be shared evenly by {ranks} processes (rank {rank})")
+
+    def init(self, gen: torch.Generator, phi: Params) -> TBPTTState:
+        """Begin an episode: b fresh problems, evaluated where they start."""
+        start = gen.get_state()
+        problems = [self.task.sample(gen) for _ in range(self.b)]
+        data = self._share(draw(problems, 1, gen))
+        params = self._share(stack([p.params for p in problems]))
+        with torch.no_grad():
+            first = map_tree(lambda d: d[:, 0], data)
+            carry = self.unroll.start(phi, problems[0].loss, params, first)
+        return TBPTTState(gen, start, problems, detach(carry))
+
+    def step(self, phi: Params, state: TBPTTState) -> tuple[Estimate, TBPTTState]:
+        """One window; at the episode's end the state begins the next one."""
+        data = self._share(draw(state.problems, self.window, state.gen))
+        window = graph_free_window if self.unroll.oracle is first_order else autograd_window
+        estimate, carry = window(self.unroll, phi, state.problems[0].loss, state.carry, data)
+        if carry.step == self.unroll.horizon:
+            return estimate, self.init(state.gen, phi)
+        return estimate, state._replace(carry=carry)
+
+    def pack(self, state: TBPTTState) -> dict[str, Tensor]:
+        """The state as named tensors, for a checkpoint."""
+        tensors = {f"carry.{i}": leaf for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
+        step = torch.tensor(state.carry.step)
+        return {**tensors, "step": step, "gen": state.gen.get_state(), "start": state.start}
+
+    def unpack(self, tensors: dict[str, Tensor], phi: Params) -> TBPTTState:
+        """The inverse of `pack`: the problems are drawn again from where their episode began."""
+        gen = torch.Generator()
+        gen.set_state(tensors["start"])
+        fresh = self.init(gen, phi)
+        gen.set_state(tensors["gen"])
+        like = leaves(fresh.carry)
+        device = like[0].device
+        values = [tensors[f"carry.{i}"].to(device) for i in range(len(like) - 1)]
+        return fresh._replace(carry=with_leaves(fresh.carry, [*values, int(tensors["step"])]))
+
+    def _share(self, tree: Batch) -> Batch:
+        """This process's optimizees of the b."""
+        rank, ranks = self.shard
+        each = self.b // ranks
+        return map_tree(lambda leaf: leaf[rank * each : (rank + 1) * each], tree)
+
+
+def autograd_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data: Batch) -> tuple[Estimate, Carry]:
+    """A window differentiated by autograd through everything that its oracle leaves in the graph."""
+    phi = {name: w.detach().requires_grad_() for name, w in phi.items()}
+    losses, carry = unroll(phi, loss, carry, data)
+    meta_loss = losses[:, 1:].sum(1).mean()
+    grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True, materialize_grads=True)
+    return Estimate(dict(zip(phi, grads, strict=True)), losses.detach()), detach(carry)
+
+
+def graph_free_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data: Batch) -> tuple[Estimate, Carry]:
+    r"""The same number under `first_order`, without a graph through the optimizee.
+
+    θ_{r} is θ_0 plus the updates before it, and gradients are constants, so the loss at r reaches the update
+    g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of gradients that
+    the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
+    """
+    with torch.no_grad():
+        visited = [carry, *unroll.walk(phi, loss, carry, data)]
+        losses = torch.stack([point.loss for point in visited], 1)
+        upstream = suffix_sums([point.grad for point in visited[1:]], 1 / len(losses))
+        seen = [(unroll.signal(point), point.params) for point in visited[:-1]]
+    grad = unroll.rule.pullback(phi, seen, carry.state, upstream)
+    return Estimate(grad, losses), visited[-1]
+
+
+def suffix_sums(grads: list[Params], weight: float) -> list[Params]:
+    """weight · Σ_{r ≥ t} grads_r for every t."""
+    sums: list[Params] = []
+    for grad in reversed(grads):
+        scaled = map_tree(lambda g: weight * g, grad)
+        sums.append(map_tree(torch.add, sums[-1], scaled) if sums else scaled)
+    return sums[::-1]

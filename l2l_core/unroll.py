@@ -1,0 +1,87 @@
+"""Inner steps: the optimizee's gradient, the rule's update, and what is carried from one to the next."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from l2l_core.rule import Rule, State
+from l2l_core.tree import Params, detach, leaves, map_tree
+from l2l_core.types import Batch, Loss, Signal
+
+Oracle = Callable[[Loss, Params, Batch], tuple[Params, Tensor]]
+"""How a gradient is obtained: (f, θ, d) → (∇f(θ, d), f(θ, d))."""
+
+
+def second_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
+    """The gradient as the function of θ it is: meta-gradients flow through it (exact)."""
+    return grad_and_value(loss)(params, batch)
+
+
+def first_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
+    """The gradient as a constant: ∂∇_t/∂φ = 0. Source: Andrychowicz et al. 2016, §2 (Fig. 2, dashed edges).
+
+    The loss stays a function of θ, for it is what the meta-loss sums.
+    """
+    return detach(grad_and_value(loss)(detach(params), batch)[0]), loss(params, batch)
+
+
+class Carry(NamedTuple):
+    """Where b optimizees stand after t updates, the point θ_t evaluated on its minibatch d_t.
+
+    `params` leaves `[b, ...]`; `state` is the rule's; `grad` as `params`; `loss` `[b]`; `step` is t.
+    """
+
+    params: Params
+    state: State
+    grad: Params
+    loss: Tensor
+    step: int
+
+
+@dataclass(frozen=True)
+class Unroll:
+    """T inner steps of b optimizees as one pure function of (φ, carry, minibatches).
+
+    `horizon` is the number of updates planned in all; rules with a schedule read it.
+    """
+
+    rule: Rule
+    horizon: int
+    oracle: Oracle = first_order
+
+    def start(self, phi: Params, loss: Loss, params: Params, batch: Batch) -> Carry:
+        """Evaluate the starting points θ_0 (leaves `[b, ...]`) on their first minibatches (leaves `[b, ...]`)."""
+        grad, value = self.evaluate(loss, params, batch)
+        return Carry(params, self.rule.start_many(phi, params), grad, value, 0)
+
+    def __call__(self, phi: Params, loss: Loss, carry: Carry, data: Batch) -> tuple[Tensor, Carry]:
+        """Walk on over the minibatches `data` (leaves `[b, t, ...]`): losses f(θ) of all t+1 points `[b, t+1]`."""
+        losses = [carry.loss]
+        for carry in self.walk(phi, loss, carry, data):  # noqa: B020 - each step starts where the last ended
+            losses.append(carry.loss)
+        return torch.stack(losses, 1), carry
+
+    def walk(self, phi: Params, loss: Loss, carry: Carry, data: Batch) -> Iterator[Carry]:
+        """The same, point by point."""
+        for t in range(leaves(data)[0].shape[1]):
+            signal = self.signal(carry)
+            # under `first_order` all that a rule is shown is a constant, the parameters included
+            shown = detach(carry.params) if self.oracle is first_order else carry.params
+            update, state = self.rule.update_many(phi, signal, carry.state, shown)
+            params = map_tree(torch.add, carry.params, update)
+            grad, value = self.evaluate(loss, params, map_tree(lambda d, t=t: d[:, t], data))
+            carry = Carry(params, state, grad, value, carry.step + 1)
+            yield carry
+
+    def signal(self, carry: Carry) -> Signal:
+        """What the rule is told at this point."""
+        value = carry.loss.detach() if self.oracle is first_order else carry.loss
+        return Signal(carry.grad, value, carry.step, self.horizon)
+
+    def evaluate(self, loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
+        """Gradient and value of all b optimizees at once."""
+        return torch.vmap(lambda theta, d: self.oracle(loss, theta, d))(params, batch)
