@@ -121,16 +121,21 @@ RECIPES: dict[str, Recipe] = {
             horizon=100,
             window=20,
             test_steps=100,
-            meta_lr=(3e-3, 1e-2),
+            meta_lr=(5e-3, 1.5e-2),
             slowdown=500,
             unit=0.1,
             baselines={
-                "sgd": 0.01, "momentum": 0.01, "nag": 0.01, "rmsprop": 0.02, "rmsprop-0.9": 0.02, "adam": 0.2,
+                "sgd": 0.01,
+                "momentum": 0.01,
+                "nag": 0.01,
+                "rmsprop": 0.02,
+                "rmsprop-0.9": 0.02,
+                "adam": 0.2,
                 "adam-cosine": 0.3,
             },
             scales={
                 "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
-                "paper": Budget(4000, 200, b=128, restarts=2),
+                "paper": Budget(2500, 125, b=128, restarts=2),
             },
         ),  # fmt: skip
         Recipe(

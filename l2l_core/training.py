@@ -86,9 +86,7 @@ def meta_train(
 class _Run:
     """One run's state: everything that a checkpoint holds."""
 
-    def __init__(
-        self, rule: Rule, estimator: tbptt, training: Training, seed: object, out: Path | None, device: str
-    ):
+    def __init__(self, rule: Rule, estimator: tbptt, training: Training, seed: object, out: Path | None, device: str):
         self.estimator, self.training, self.out, self.device = estimator, training, out, device
         self.phi = {name: w.detach().clone().to(device) for name, w in rule.named_parameters()}
         self.adam = torch.optim.Adam(list(self.phi.values()), lr=training.lr)
