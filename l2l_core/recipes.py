@@ -40,7 +40,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named experiment.
+    """A named experiment. Recipes of one `family` are validated, tuned and tested on the same problems.
 
     `task(split, device)` makes the task for one set of data; `rule()` a fresh rule (PyTorch's global generator
     draws its weights). Episodes have `horizon` steps in windows of `window`; Adam's learning rate for φ is
@@ -51,6 +51,7 @@ class Recipe:
     """
 
     name: str
+    family: str
     summary: str
     task: Callable[[str, str], Task]
     rule: Callable[[], Rule]
@@ -86,7 +87,7 @@ class Recipe:
         task, problems = self.task("validation", device), self.budget(scale).validation_problems
 
         def score(phi: Params) -> float:
-            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.name}/validation", phi=phi)
+            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.family}/validation", phi=phi)
             return self.unit * float(at(curves, self.horizon, self.average).mean())
 
         return score
@@ -102,6 +103,7 @@ def _mnist(split: str, device: str) -> MNISTNetwork:
 
 
 _MNIST = {
+    "family": "mnist",
     "task": _mnist,
     "horizon": 100,
     "window": 20,
@@ -122,6 +124,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="quadratic",
+            family="quadratic",
             summary="Gaussian 10-dimensional quadratics (Andrychowicz et al. 2016, Fig. 4 left)",
             task=_quadratic,
             rule=CoordinatewiseLSTM,
