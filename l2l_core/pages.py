@@ -20,8 +20,10 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("l2l_core") is None:
-    package = os.environ.get("L2L_CORE_SPEC", "l2l-core[book] @ git+{url}@{branch}")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
+    address = "l2l-core[book] @ git+{url}@{branch}"
+    package = os.environ.get("L2L_CORE_SPEC", address)
+    command = [sys.executable, "-m", "pip", "install", "-q", package]
+    subprocess.run(command, check=True)"""
 """The first code cell of every chapter; the address and branch come from `_config.yml`."""
 
 PROBE = """\

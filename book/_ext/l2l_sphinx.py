@@ -1,4 +1,4 @@
-"""What the book needs of Sphinx beyond its settings: docstrings as Markdown, the scoreboard, one tidy-up."""
+"""What the book needs of Sphinx beyond settings: Markdown docstrings and the scoreboard."""
 
 import re
 
@@ -6,14 +6,17 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-VERDICTS = {"pass": "pass", "partial": "partial", "fail": "fail"}
-"""CSS classes of the scoreboard; any other verdict is an open one."""
+VERDICTS = ("pass", "partial", "fail")
+"""Verdicts with a colour of their own (CSS classes); any other is an open one."""
 
-MARKUP = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|(?P<special>[\\|*_])", re.DOTALL)
+MARKUP = re.compile(
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|(?P<special>[\\|*_])",
+    re.DOTALL,
+)
 
 
 def markdown_to_rst(app, what, name, obj, options, lines):
-    """Docstrings are Markdown in a small way ($ mathematics, ` code, no more): write them as autodoc reads them."""
+    """Rewrite docstrings, which are Markdown in a small way, as autodoc reads them."""
 
     def one(match):
         if block := match["block"]:
@@ -26,8 +29,13 @@ def markdown_to_rst(app, what, name, obj, options, lines):
         return "\\" + match["special"]
 
     text = MARKUP.sub(one, "\n".join(lines))
-    # a line that continues after a displayed formula begins a paragraph of its own, without indentation
+    # what follows a displayed formula begins a paragraph of its own, without indentation
     lines[:] = re.sub(r"(\n\n\.\. math::\n\n(?:   .*\n)+\n)[ \t]*", r"\1", text).split("\n")
+
+
+def skip_fields(app, what, name, obj, skip, options):
+    """Leave out the fields of named tuples: the docstring of the tuple describes them."""
+    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
 
 
 class Scoreboard(SphinxDirective):
@@ -39,49 +47,61 @@ class Scoreboard(SphinxDirective):
         claims = evaluate_all()
         verdicts = [claim.verdict for claim in claims]
         total = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-        return [nodes.paragraph("", f"{len(claims)} claims: {total}."), self.table(claims)]
+        return [
+            nodes.paragraph("", f"{len(claims)} claims: {total}."),
+            self.table(claims),
+        ]
 
     def table(self, claims):
         """One row a claim."""
         heads, widths = ("Claim", "Paper", "Passes if", "Here"), (38, 14, 24, 24)
         group = nodes.tgroup(cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in widths]
-        head = nodes.row("", *[nodes.entry("", nodes.paragraph("", text)) for text in heads])
+        head = nodes.row(
+            "", *[nodes.entry("", nodes.paragraph("", text)) for text in heads]
+        )
         group += nodes.thead("", head)
         group += nodes.tbody("", *[self.row(claim) for claim in claims])
         return nodes.table("", group, classes=["scoreboard"])
 
     def row(self, claim):
         """What is claimed, where, how it is judged, and the verdict."""
-        verdict = nodes.inline("", claim.verdict, classes=["verdict", VERDICTS.get(claim.verdict, "open")])
-        return nodes.row(
-            "",
-            nodes.entry("", *self.markdown(f"**{claim.id}.** {claim.text} ({claim.source})")),
-            nodes.entry("", *self.markdown(claim.paper)),
-            nodes.entry("", *self.markdown(claim.rule)),
-            nodes.entry("", nodes.paragraph("", "", verdict), *self.markdown(claim.detail)),
-        )
+        shade = claim.verdict if claim.verdict in VERDICTS else "open"
+        verdict = nodes.inline("", claim.verdict, classes=["verdict", shade])
+        cells = [
+            self.markdown(f"**{claim.id}.** {claim.text} ({claim.source})"),
+            self.markdown(claim.paper),
+            self.markdown(claim.rule),
+            [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)],
+        ]
+        return nodes.row("", *[nodes.entry("", *cell) for cell in cells])
 
     def markdown(self, text):
         """`text` as the page's own Markdown."""
         holder = nodes.container()
-        self.state.nested_parse(StringList(str(text or "").splitlines(), "claims.yml"), 0, holder)
+        lines = StringList(str(text or "").splitlines(), "claims.yml")
+        self.state.nested_parse(lines, 0, holder)
         return holder.children
 
 
-def one_thebe_script(app, page, template, context, doctree):
-    """sphinx-thebe declares its constants twice on each page, which is an error on the console: keep none of it."""
+def no_thebe(app, page, template, context, doctree):
+    """Keep sphinx-thebe off the page: it declares constants twice, a console error."""
     if scripts := context.get("script_files"):
-        scripts[:] = [s for s in scripts if "thebe" not in str(getattr(s, "filename", s)) and "THEBE" not in _body(s)]
+        scripts[:] = [
+            script for script in scripts if "thebe" not in _content(script).lower()
+        ]
 
 
-def _body(script):
-    return str((getattr(script, "attributes", None) or {}).get("body") or "")
+def _content(script):
+    """A script's address and its inline text."""
+    inline = (getattr(script, "attributes", None) or {}).get("body") or ""
+    return f"{getattr(script, 'filename', script)} {inline}"
 
 
 def setup(app):
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", markdown_to_rst)
-    app.connect("html-page-context", one_thebe_script, priority=900)
+    app.connect("autodoc-skip-member", skip_fields)
+    app.connect("html-page-context", no_thebe, priority=900)
     app.add_directive("scoreboard", Scoreboard)
     return {"parallel_read_safe": True}
