@@ -33,7 +33,7 @@ def draw(problems: list[Optimizee], steps: int, gen: torch.Generator) -> Batch:
 
 
 @dataclass(frozen=True)
-class tbptt:  # noqa: N801 - the field writes it in small letters
+class tbptt:
     r"""Meta-gradients by truncated back-propagation through time.
 
     An episode of `horizon` updates on `b` fresh problems is cut into windows. Each window gives one estimate
@@ -116,8 +116,8 @@ def graph_free_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, dat
     r"""The same number under `first_order`, without a graph through the optimizee.
 
     θ_{r} is θ_0 plus the updates before it, and gradients are constants, so the loss at r reaches the update
-    g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of gradients that
-    the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
+    g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of
+    gradients that the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
     """
     with torch.no_grad():
         visited = [carry, *unroll.walk(phi, loss, carry, data)]

@@ -24,9 +24,10 @@ def second_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tens
 def first_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
     """The gradient as a constant: ∂∇_t/∂φ = 0. Source: Andrychowicz et al. 2016, §2 (Fig. 2, dashed edges).
 
-    The loss stays a function of θ, for it is what the meta-loss sums.
+    The loss stays a function of θ, for it is what the meta-loss sums, wherever anyone records that.
     """
-    return detach(grad_and_value(loss)(detach(params), batch)[0]), loss(params, batch)
+    grad, value = grad_and_value(loss)(detach(params), batch)
+    return detach(grad), loss(params, batch) if torch.is_grad_enabled() else value
 
 
 class Carry(NamedTuple):

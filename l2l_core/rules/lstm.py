@@ -10,7 +10,7 @@ from l2l_core.cells import LSTMCell
 from l2l_core.features import RawGradient
 from l2l_core.lstm_window import lstm_pullback
 from l2l_core.rule import Rule, Seen
-from l2l_core.tree import Params, ravel, unravel
+from l2l_core.tree import Params, map_tree, ravel, unravel
 from l2l_core.types import Signal
 
 
@@ -65,14 +65,27 @@ class CoordinatewiseLSTM(Rule):
 
     def update(self, signal: Signal, state: LSTMState, params: Params) -> tuple[Params, LSTMState]:
         """The cells, layer after layer, on all coordinates at once."""
-        x = self.features(ravel(signal.grad))  # [n, f]
+        step, state = self.steps(ravel(signal.grad), state)
+        return unravel(step, params), state
+
+    def steps(self, gradient: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        """∇ `[n]` to g `[n]`: coordinates do not know whose they are."""
+        x = self.features(gradient)  # [n, f]
         h, c = [], []
         for layer, cell in enumerate(self.cells):
             x, memory = cell(x, state.h[layer], state.c[layer])
             h.append(x)
             c.append(memory)
-        step = self.scale * self.readout(x).squeeze(-1)
-        return unravel(step, params), LSTMState(tuple(h), tuple(c))
+        return self.scale * self.readout(x).squeeze(-1), LSTMState(tuple(h), tuple(c))
+
+    def update_many(self, phi: Params, signal: Signal, state: LSTMState, params: Params) -> tuple[Params, LSTMState]:
+        """As `Rule.update_many`, without `vmap`: the coordinates of b optimizees are so many coordinates more."""
+        b = len(next(iter(params.values())))
+        flat = map_tree(lambda s: s.flatten(0, 1), state)
+        step, flat = self.apply_with(phi, "steps", _join(signal.grad), flat)
+        split = step.view(b, -1).split([p[0].numel() for p in params.values()], 1)
+        update = {name: piece.view(p.shape) for (name, p), piece in zip(params.items(), split, strict=True)}
+        return update, map_tree(lambda s: s.unflatten(0, (b, -1)), flat)
 
     def matrices(self) -> list[Tensor]:
         """What `lstm_pullback` differentiates: each cell's fused weights, then the read-out `[w, b]`."""

@@ -1,1 +1,17 @@
-"""Families of optimization problems."""
+"""Families of optimization problems by name."""
+
+from collections.abc import Callable
+
+from l2l_core.tasks.mnist import MNISTNetwork
+from l2l_core.tasks.module import from_module
+from l2l_core.tasks.quadratic import Quadratic
+from l2l_core.types import Task
+
+TASKS: dict[str, Callable[..., Task]] = {
+    "quadratic": Quadratic,
+    "mnist": MNISTNetwork,
+    "module": from_module,
+}
+"""Every task of the book."""
+
+__all__ = ["TASKS", "MNISTNetwork", "Quadratic", "from_module"]

@@ -1,0 +1,80 @@
+"""Loss curves of any rule on any number of problems that are the same for every rule."""
+
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from l2l_core.rule import Rule
+from l2l_core.tree import Params, map_tree, ravel, stack
+from l2l_core.types import Batch, Task
+from l2l_core.unroll import Unroll
+
+PIECE = 20
+"""Steps whose minibatches are drawn at once."""
+
+
+def generator(*name: object) -> torch.Generator:
+    """A stream of chance that belongs to a name: equal names, equal streams; others are independent."""
+    digest = hashlib.sha256("/".join(map(str, name)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+
+
+def evaluate(
+    rule: Rule,
+    task: Task,
+    problems: int,
+    steps: int,
+    *,
+    seed: object = 0,
+    phi: Params | None = None,
+    horizon: int | None = None,
+    coordinates: int = 2**17,
+    progress: str | None = None,
+) -> Tensor:
+    """Losses f(θ_t), t = 0 … steps, on fresh problems of `task`: `[problems, steps+1]`.
+
+    Problem i, its start and its minibatches depend on (seed, i) alone, so that two rules given the same seed
+    are compared on the same problems. `phi` replaces the rule's own weights; `horizon` is what rules with a
+    schedule are told (default: `steps`). At most about `coordinates`
+    coordinates run at once. `progress` labels a bar.
+    """
+    phi = dict(rule.named_parameters()) if phi is None else phi
+    curves = []
+    with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:
+        for some in _chunks(task, problems, coordinates, seed):
+            curves.append(_run(Unroll(rule, horizon or steps), phi, some, steps, task))
+            bar.update(len(some))
+    return torch.cat(curves)
+
+
+def _chunks(task: Task, problems: int, coordinates: int, seed: object) -> Iterator[list[torch.Generator]]:
+    n = ravel(task.sample(generator("size")).params).numel()
+    size = max(1, coordinates // n)
+    for first in range(0, problems, size):
+        yield [generator("problem", seed, i) for i in range(first, min(problems, first + size))]
+
+
+def _run(unroll: Unroll, phi: Params, gens: list[torch.Generator], steps: int, task: Task) -> Tensor:
+    problems = [task.sample(gen) for gen in gens]
+
+    def minibatches(t: int) -> Batch:
+        return stack([p.batches(t, gen) for p, gen in zip(problems, gens, strict=True)])
+
+    first = map_tree(lambda d: d[:, 0], minibatches(1))
+    carry = unroll.start(phi, problems[0].loss, stack([p.params for p in problems]), first)
+    losses = [carry.loss.unsqueeze(1)]
+    for done in range(0, steps, PIECE):
+        data = minibatches(min(PIECE, steps - done))
+        piece, carry = unroll(phi, problems[0].loss, carry, data)
+        losses.append(piece[:, 1:])
+    return torch.cat(losses, 1)
+
+
+def at(curves: Tensor, step: int, average: int = 1) -> Tensor:
+    """The loss "at step t": the mean over t−average+1 … t, one number a problem. `[·, steps+1]` to `[·]`."""
+    if not 0 <= step - average + 1 <= step < curves.shape[-1]:
+        raise ValueError(f"no steps {step - average + 1} … {step} in curves of {curves.shape[-1] - 1} steps")
+    return curves[..., step - average + 1 : step + 1].mean(-1)

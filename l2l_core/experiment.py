@@ -1,0 +1,80 @@
+"""From a recipe to results: meta-seeds, restarts, selection, baselines and reports, resumable at every point."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+from l2l_core.distributed import is_writer
+from l2l_core.recipes import Recipe, fresh_rule
+from l2l_core.store import save_tensors
+from l2l_core.training import Trained, meta_train
+from l2l_core.tree import Params
+
+
+def train_meta_seed(
+    recipe: Recipe,
+    scale: str,
+    seed: int,
+    out: Path,
+    *,
+    device: str = "cpu",
+    shard: tuple[int, int] = (0, 1),
+    progress: bool = True,
+) -> Params:
+    """One whole procedure: every restart to its end, the best on validation selected, one φ out.
+
+    Writes `out/seed{seed}/restart{r}/…` on the way and `out/seed{seed}/phi.safetensors` at the end, with the
+    scores of all restarts. A run whose meta-gradient stops being finite is recorded as diverged.
+    """
+    folder = out / f"seed{seed}"
+    runs: list[dict[str, Any]] = []
+    best: Trained | None = None
+    for restart in range(recipe.budget(scale).restarts):
+        trained, record = _restart(recipe, scale, seed, restart, folder, device, shard, progress)
+        runs.append(record)
+        if trained is not None and (best is None or trained.score < best.score):
+            best = trained
+    if best is None:
+        raise FloatingPointError(f"all {len(runs)} restarts of meta-seed {seed} diverged: {runs}")
+    facts = {"recipe": recipe.name, "scale": scale, "seed": seed, "validation": best.score, "restarts": runs}
+    if is_writer():
+        save_tensors(folder / "phi.safetensors", best.phi, facts)
+    return best.phi
+
+
+def _restart(
+    recipe: Recipe,
+    scale: str,
+    seed: int,
+    restart: int,
+    folder: Path,
+    device: str,
+    shard: tuple[int, int],
+    progress: bool,
+) -> tuple[Trained | None, dict[str, Any]]:
+    name = f"{recipe.name}/{seed}/{restart}"
+    low, high = recipe.meta_lr
+    lr = low * (high / low) ** random.Random(name).random()
+    rule = fresh_rule(recipe, random.Random(f"{name}/weights").getrandbits(32)).to(device)
+    record = {"restart": restart, "meta_lr": lr}
+    try:
+        trained = meta_train(
+            rule,
+            recipe.estimator(rule, scale, device, shard),
+            recipe.validation(rule, scale, device),
+            recipe.training(scale, lr),
+            seed=name,
+            out=folder / f"restart{restart}",
+            device=device,
+            progress=f"{name}" if progress else None,
+        )
+    except FloatingPointError as error:
+        return None, {**record, "diverged": str(error)}
+    last = trained.history[-1]
+    return trained, {
+        **record,
+        "validation": trained.score,
+        "meta_steps": last["meta_step"],
+        "seconds": last["seconds"],
+        "history": [[line["meta_step"], round(line["validation"], 5)] for line in trained.history],
+    }

@@ -1,0 +1,188 @@
+"""Named experiments: what is trained on what, for how long, and against whom."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+
+import torch
+
+from l2l_core.evaluation import at, evaluate
+from l2l_core.features import LogSign
+from l2l_core.metagrad import tbptt
+from l2l_core.rule import Rule
+from l2l_core.rules import CoordinatewiseLSTM, Reflected
+from l2l_core.tasks.mnist import MNISTNetwork
+from l2l_core.tasks.quadratic import Quadratic
+from l2l_core.training import Training
+from l2l_core.tree import Params
+from l2l_core.types import Task
+from l2l_core.unroll import Unroll
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a recipe costs at one scale.
+
+    `restarts` independent runs a meta-seed, of `meta_steps` updates of φ on `b` optimizees each; a validation
+    every `validate_every` updates on `validation_problems`; reports on `test_problems`; learning rates of
+    baselines tuned on `tuning_problems`.
+    """
+
+    meta_steps: int
+    validate_every: int
+    b: int
+    restarts: int = 1
+    validation_problems: int = 256
+    tuning_problems: int = 256
+    test_problems: int = 2000
+    seeds: int = 5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named experiment.
+
+    `task(split, device)` makes the task for one set of data; `rule()` a fresh rule (PyTorch's global generator
+    draws its weights). Episodes have `horizon` steps in windows of `window`; Adam's learning rate for φ is
+    drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. Curves are reported
+    over `test_steps`, multiplied by `unit`; "at step t" averages the last `average` steps. `baselines` maps
+    the hand-designed rules to learning rates at which their tuning starts, `as_printed` to those that recover
+    the paper's own curves.
+    """
+
+    name: str
+    summary: str
+    task: Callable[[str, str], Task]
+    rule: Callable[[], Rule]
+    horizon: int
+    window: int
+    test_steps: int
+    meta_lr: tuple[float, float]
+    scales: dict[str, Budget]
+    baselines: dict[str, float]
+    slowdown: float = inf
+    unit: float = 1.0
+    average: int = 1
+    as_printed: Mapping[str, float] = field(default_factory=dict)
+
+    def budget(self, scale: str) -> Budget:
+        """The budget at `scale`. Raises ValueError for an unknown one."""
+        if scale not in self.scales:
+            raise ValueError(f"recipe {self.name!r} has no scale {scale!r}; it has {', '.join(self.scales)}")
+        return self.scales[scale]
+
+    def training(self, scale: str, lr: float) -> Training:
+        """How one restart is trained."""
+        budget = self.budget(scale)
+        return Training(budget.meta_steps, lr, budget.validate_every, self.slowdown)
+
+    def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
+        """The stream of meta-gradients."""
+        unroll = Unroll(rule, self.horizon)
+        return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard)
+
+    def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
+        """φ → mean final loss at the horizon on fixed validation problems, in reported units."""
+        task, problems = self.task("validation", device), self.budget(scale).validation_problems
+
+        def score(phi: Params) -> float:
+            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.name}/validation", phi=phi)
+            return self.unit * float(at(curves, self.horizon, self.average).mean())
+
+        return score
+
+
+def _quadratic(split: str, device: str) -> Quadratic:
+    # the plain sum of squares is what is optimized; the paper's axis shows its tenth (`unit`)
+    return Quadratic(scale=1.0, device=device)
+
+
+def _mnist(split: str, device: str) -> MNISTNetwork:
+    return MNISTNetwork(split, device=device)
+
+
+_MNIST = {
+    "task": _mnist,
+    "horizon": 100,
+    "window": 20,
+    "test_steps": 200,
+    "average": 10,
+    "baselines": {
+        "sgd": 3.0,
+        "nag": 1.0,
+        "rmsprop": 0.01,
+        "rmsprop-0.9": 0.02,
+        "adam": 0.03,
+        "adam-cosine": 0.05,
+    },
+}
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="quadratic",
+            summary="Gaussian 10-dimensional quadratics (Andrychowicz et al. 2016, Fig. 4 left)",
+            task=_quadratic,
+            rule=CoordinatewiseLSTM,
+            horizon=100,
+            window=20,
+            test_steps=100,
+            meta_lr=(5e-3, 1.5e-2),
+            slowdown=500,
+            unit=0.1,
+            baselines={
+                "sgd": 0.01,
+                "momentum": 0.01,
+                "nag": 0.01,
+                "rmsprop": 0.02,
+                "rmsprop-0.9": 0.02,
+                "adam": 0.2,
+                "adam-cosine": 0.3,
+            },
+            as_printed={"sgd": 0.0018, "nag": 0.0016},
+            scales={
+                "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
+                "paper": Budget(2500, 125, b=128, restarts=2),
+            },
+        ),
+        Recipe(
+            name="mnist",
+            summary="A 20-unit sigmoid network on MNIST (Fig. 4 centre and right), trained with random reflection",
+            rule=lambda: Reflected(CoordinatewiseLSTM(features=LogSign(), scale=0.1)),
+            meta_lr=(1e-2, 1e-2),
+            slowdown=1000,
+            scales={
+                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
+                "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+            },
+            **_MNIST,
+        ),
+        Recipe(
+            name="mnist-as-printed",
+            summary="The same by the paper's own protocol: no reflection, a learning rate of φ drawn at random",
+            rule=lambda: CoordinatewiseLSTM(features=LogSign(), scale=0.1),
+            meta_lr=(1e-3, 1e-2),
+            scales={
+                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
+                "paper": Budget(1500, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+            },
+            **_MNIST,
+        ),
+    )
+}
+"""Every experiment of the book by name."""
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`. Raises ValueError, naming those there are, for an unknown one."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def fresh_rule(recipe: Recipe, seed: int) -> Rule:
+    """The recipe's rule with weights drawn from `seed`, leaving PyTorch's global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return recipe.rule()

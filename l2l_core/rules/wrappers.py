@@ -1,0 +1,146 @@
+"""Rules made of rules: a schedule over time, a reflection of coordinates, a division into groups."""
+
+from collections.abc import Callable, Mapping
+from math import cos, pi
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from l2l_core.rule import Rule, Seen, State
+from l2l_core.tree import Params, map_tree
+from l2l_core.types import Signal
+
+
+def constant(step: int, horizon: int | None) -> float:
+    """1 at every step."""
+    return 1.0
+
+
+def cosine(step: int, horizon: int | None) -> float:
+    r"""$\tfrac12(1 + \cos(\pi t/T))$: from 1 at the first step towards 0 at the known horizon T."""
+    if horizon is None:
+        raise ValueError("a cosine schedule needs the horizon: how many steps will be taken in all")
+    return 0.5 * (1 + cos(pi * min(step, horizon) / horizon))
+
+
+class Scheduled(Rule):
+    """Another rule's update, multiplied by a factor of (t, T)."""
+
+    def __init__(self, rule: Rule, schedule: Callable[[int, int | None], float]):
+        super().__init__()
+        self.rule, self.schedule = rule, schedule
+
+    def init(self, params: Params) -> State:
+        """The inner rule's state."""
+        return self.rule.init(params)
+
+    def update(self, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """schedule(t, T) · g_t."""
+        update, state = self.rule.update(signal, state, params)
+        factor = self.schedule(signal.step, signal.horizon)
+        return map_tree(lambda g: factor * g, update), state
+
+
+class ReflectedState(NamedTuple):
+    """The signs, shaped as θ, and the inner rule's state."""
+
+    signs: Params
+    inner: State
+
+
+class Reflected(Rule):
+    r"""The rule in a reflected coordinate system: $g = s \odot m(s \odot \nabla)$ with fixed random signs s.
+
+    A constant added to every coordinate is one number with enormous leverage over a shared rule, and truncated
+    meta-gradients push it both ways. Half of the coordinates being mirrored, such a drift cancels, and nothing
+    else is lost: a mirrored problem is as good a problem. The signs follow from `seed`, the tensor's name and
+    its shape alone, so that `init` stays pure.
+    """
+
+    def __init__(self, rule: Rule, seed: int = 0):
+        super().__init__()
+        self.rule, self.seed = rule, seed
+
+    def init(self, params: Params) -> ReflectedState:
+        """Draw the signs from the seed."""
+        signs = {name: self._signs(name, p) for name, p in params.items()}
+        return ReflectedState(signs, self.rule.init(params))
+
+    def update(self, signal: Signal, state: ReflectedState, params: Params) -> tuple[Params, ReflectedState]:
+        """s ⊙ m(s ⊙ ∇)."""
+        mirrored = signal._replace(grad=_times(state.signs, signal.grad))
+        update, inner = self.rule.update(mirrored, state.inner, _times(state.signs, params))
+        return _times(state.signs, update), ReflectedState(state.signs, inner)
+
+    def pullback(self, phi: Params, seen: list[Seen], state: ReflectedState, upstream: list[Params]) -> Params:
+        """The inner rule's, in mirrored coordinates."""
+        mirrored = [
+            (signal._replace(grad=_times(state.signs, signal.grad)), _times(state.signs, params))
+            for signal, params in seen
+        ]
+        mirrored_up = [_times(state.signs, u) for u in upstream]
+        grads = self.rule.pullback(_within(phi, "rule."), mirrored, state.inner, mirrored_up)
+        return {f"rule.{name}": g for name, g in grads.items()}
+
+    def _signs(self, name: str, like: Tensor) -> Tensor:
+        draws = np.random.default_rng([self.seed, crc32(name.encode())]).integers(0, 2, tuple(like.shape))
+        return torch.from_numpy(2.0 * draws - 1).to(like)
+
+
+class Grouped(Rule):
+    """Separate rules for separate groups of tensors.
+
+    `assign(name, shape)` names the rule that a tensor belongs to. Raises KeyError for a name without a rule.
+    Source: Andrychowicz et al. 2016, §3.3 (two LSTMs: convolution kernels, everything else).
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], assign: Callable[[str, torch.Size], str]):
+        super().__init__()
+        self.rules, self.assign = nn.ModuleDict(rules), assign
+
+    def init(self, params: Params) -> dict[str, State]:
+        """One state a group; a group without tensors has none."""
+        return {key: self.rules[key].init(part) for key, part in self.split(params).items()}
+
+    def update(self, signal: Signal, state: dict[str, State], params: Params) -> tuple[Params, dict[str, State]]:
+        """Each group by its own rule."""
+        grads, step, memory = self.split(signal.grad), {}, {}
+        for key, part in self.split(params).items():
+            update, memory[key] = self.rules[key].update(signal._replace(grad=grads[key]), state[key], part)
+            step.update(update)
+        return {name: step[name] for name in params}, memory
+
+    def pullback(self, phi: Params, seen: list[Seen], state: dict[str, State], upstream: list[Params]) -> Params:
+        """Each group by its own rule; a rule without tensors has no gradient."""
+        grads = {name: torch.zeros_like(w) for name, w in phi.items()}
+        for key in state:
+            part = [(s._replace(grad=self._pick(s.grad, key)), self._pick(params, key)) for s, params in seen]
+            up = [self._pick(u, key) for u in upstream]
+            inner = self.rules[key].pullback(_within(phi, f"rules.{key}."), part, state[key], up)
+            grads.update({f"rules.{key}.{name}": g for name, g in inner.items()})
+        return grads
+
+    def split(self, params: Params) -> dict[str, Params]:
+        """The tensors of each group that has any."""
+        groups: dict[str, Params] = {}
+        for name, p in params.items():
+            key = self.assign(name, p.shape)
+            if key not in self.rules:
+                raise KeyError(f"parameter {name!r} is assigned to {key!r}; there are rules for {list(self.rules)}")
+            groups.setdefault(key, {})[name] = p
+        return groups
+
+    def _pick(self, many: Params, key: str) -> Params:
+        # tensors of b optimizees: a shape is what follows the task axis
+        return {name: p for name, p in many.items() if self.assign(name, p.shape[1:]) == key}
+
+
+def _times(signs: Params, params: Params) -> Params:
+    return {name: signs[name] * p for name, p in params.items()}
+
+
+def _within(phi: Params, prefix: str) -> Params:
+    return {name.removeprefix(prefix): w for name, w in phi.items() if name.startswith(prefix)}

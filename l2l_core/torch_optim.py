@@ -1,0 +1,71 @@
+"""Any rule as a `torch.optim.Optimizer`."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from l2l_core.rule import Rule
+from l2l_core.tree import Params, leaves, with_leaves
+from l2l_core.types import Signal
+
+
+class RuleOptimizer(torch.optim.Optimizer):
+    """Drive a module with a rule, learned or hand-designed, in an ordinary training loop.
+
+    `params` are tensors, `named_parameters()` or parameter groups, as for any PyTorch optimizer; a group is one
+    optimizee. Names matter to rules that treat tensors differently; unnamed tensors are called "0", "1", ….
+    `horizon` is the number of steps planned, for rules with a schedule. The group's `lr` (default 1) multiplies
+    the rule's update, so that learning-rate schedulers work.
+
+    Tensors that do not require a gradient at the first step are left out. A tensor whose gradient is None at
+    some step stands still, and the rule sees a zero gradient there.
+
+    Raises ValueError for tensors of mixed dtype or device within a group.
+    """
+
+    def __init__(self, params: Iterable[Any], rule: Rule, *, horizon: int | None = None, lr: float = 1.0):
+        self.rule, self.horizon = rule, horizon
+        super().__init__(params, {"lr": lr})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "rule": self.rule, "horizon": self.horizon}
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """θ ← θ + lr · g. With a `closure`, it is evaluated first and its loss shown to the rule."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group, loss)
+        return loss
+
+    def _step_group(self, group: dict[str, Any], loss: Tensor | None) -> None:
+        names = group.get("param_names") or [str(i) for i in range(len(group["params"]))]
+        memory = self.state[group["params"][0]]
+        if not memory:
+            taking_part = [i for i, p in enumerate(group["params"]) if p.requires_grad]
+            memory.update(step=0, taking_part=taking_part)
+        tensors = {names[i]: group["params"][i] for i in memory["taking_part"]}
+        if not tensors:
+            return
+        _check_uniform(tensors)
+        params = {name: p.detach() for name, p in tensors.items()}
+        state = self.rule.init(params)
+        if "leaves" in memory:
+            state = with_leaves(state, memory["leaves"])
+        grads = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in tensors.items()}
+        update, state = self.rule.update(Signal(grads, loss, memory["step"], self.horizon), state, params)
+        for name, p in tensors.items():
+            if p.grad is not None:
+                p.add_(update[name], alpha=group["lr"])
+        memory.update(step=memory["step"] + 1, leaves=leaves(state))
+
+
+def _check_uniform(tensors: Params) -> None:
+    kinds = {(p.dtype, p.device) for p in tensors.values()}
+    if len(kinds) > 1:
+        raise ValueError(f"one group, one dtype and device; got {sorted(map(str, kinds))}. Use several groups.")
