@@ -146,7 +146,7 @@ RECIPES: dict[str, Recipe] = {
             as_printed={"sgd": 0.0018, "nag": 0.0016},
             scales={
                 "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
-                "paper": Budget(2500, 125, b=128, restarts=2),
+                "paper": Budget(2500, 125, b=128, restarts=2, tuning_problems=2000),
             },
         ),
         Recipe(

@@ -2,6 +2,7 @@
 
 import platform
 import time
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def _tune(
         return recipe.unit * float(at(curves, horizon, recipe.average).mean())
 
     tuned = tune(score, start)
-    grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}")] for lr, value in tuned.grid]
+    # JSON has no infinity: a rate that diverged has the score null
+    grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)
     return {
         "rule": name,
