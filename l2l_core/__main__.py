@@ -144,8 +144,9 @@ def _report(chosen: Recipe, scale: str, out: Path, device: str) -> None:
             print(f"  meta-seed {seed['seed']}: {seed['at'][step]['mean']:.4g}")
         for name, entry in metrics["baselines"].items():
             print(f"  {name}: {entry['at'][step]['mean']:.4g}")
-    success = metrics["success"]
-    print(f"{success['succeeded']} of {success['runs']} runs beat the best tuned baseline, {metrics['best_baseline']}")
+    if metrics["success"]:
+        runs, succeeded = metrics["success"]["runs"], metrics["success"]["succeeded"]
+        print(f"{succeeded} of {runs} runs beat the best tuned baseline, {metrics['best_baseline']}, in validation")
 
 
 def _bars() -> bool:

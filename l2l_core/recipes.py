@@ -131,7 +131,7 @@ RECIPES: dict[str, Recipe] = {
             horizon=100,
             window=20,
             test_steps=100,
-            meta_lr=(5e-3, 1.5e-2),
+            meta_lr=(1e-2, 1.6e-2),
             slowdown=500,
             unit=0.1,
             baselines={
@@ -146,7 +146,24 @@ RECIPES: dict[str, Recipe] = {
             as_printed={"sgd": 0.0018, "nag": 0.0016},
             scales={
                 "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
-                "paper": Budget(2500, 125, b=128, restarts=2, tuning_problems=2000),
+                "paper": Budget(2500, 125, b=128, tuning_problems=2000),
+            },
+        ),
+        Recipe(
+            name="quadratic-mean-units",
+            family="quadratic",
+            summary="The same functions divided by ten, so that the rule sees gradients a tenth as large",
+            task=lambda split, device: Quadratic(scale=0.1, device=device),
+            rule=CoordinatewiseLSTM,
+            horizon=100,
+            window=20,
+            test_steps=100,
+            meta_lr=(1e-2, 1.6e-2),
+            slowdown=500,
+            baselines={},
+            scales={
+                "smoke": Budget(20, 10, b=16, validation_problems=16, test_problems=32, seeds=1),
+                "paper": Budget(2500, 125, b=128, seeds=3),
             },
         ),
         Recipe(
@@ -168,7 +185,7 @@ RECIPES: dict[str, Recipe] = {
             meta_lr=(1e-3, 1e-2),
             scales={
                 "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
-                "paper": Budget(1500, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+                "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
             },
             **_MNIST,
         ),

@@ -76,7 +76,7 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     for name, rule in runs.items():
         horizon = baselines.get(name, {}).get("horizon", recipe.horizon)
         curves[name] = _test_curves(recipe, scale, rule, horizon, device, name if progress else None)
-    best = min(recipe.baselines, key=lambda n: baselines[n]["validation"])
+    best = min(recipe.baselines, key=lambda n: baselines[n]["validation"], default=None)
 
     seeds, learned = [], []
     for path in files:
@@ -106,7 +106,7 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
             "test": budget.test_problems,
         },
         "best_baseline": best,
-        "success": _success(seeds, baselines[best]["validation"]),
+        "success": best and _success(seeds, baselines[best]["validation"]),
         "seeds": seeds,
         "baselines": {name: {**baselines.get(name, {}), **_numbers(recipe, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
