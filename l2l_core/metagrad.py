@@ -56,7 +56,7 @@ class tbptt:
         horizon, (rank, ranks) = self.unroll.horizon, self.shard
         if not 1 <= self.window <= horizon or horizon % self.window:
             raise ValueError(f"the horizon must be whole windows, got horizon {horizon} and window {self.window}")
-        if self.b % ranks or not 0 <= rank < ranks:
+        if self.b < 1 or self.b % ranks or not 0 <= rank < ranks:
             raise ValueError(f"b = {self.b} optimizees cannot be shared evenly by {ranks} processes (rank {rank})")
 
     def init(self, gen: torch.Generator, phi: Params) -> TBPTTState:

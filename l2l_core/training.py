@@ -1,6 +1,7 @@
 """Meta-training: Adam on φ, validation, selection, and checkpoints that a kill cannot hurt."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -166,8 +167,9 @@ class _Run:
 
     def load(self) -> None:
         tensors, facts = load_tensors(self.file)
-        if facts["identity"] != self.identity:
-            changed = sorted(k for k in self.identity if facts["identity"].get(k) != self.identity[k])
+        stored = {k: _without_addresses(v) for k, v in facts["identity"].items()}
+        if stored != self.identity:
+            changed = sorted(k for k in self.identity if stored.get(k) != self.identity[k])
             raise ValueError(
                 f"{self.file} belongs to another run: {', '.join(changed)} differ. Use another `out`, or delete it."
             )
@@ -192,6 +194,11 @@ def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -
     return settings | {
         "seed": str(seed),
         "start": f"{float(ravel(detach(phi)).double().sum()):.9g} over {sum(w.numel() for w in phi.values())} weights",
-        "task": repr(estimator.task),
+        "task": _without_addresses(repr(estimator.task)),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
     }
+
+
+def _without_addresses(text: str) -> str:
+    # a function's repr ends in its address, which is another one in the process that resumes
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -1,5 +1,6 @@
 """What the book needs of Sphinx beyond settings: Markdown docstrings and the scoreboard."""
 
+import inspect
 import re
 
 from docutils import nodes
@@ -10,7 +11,9 @@ VERDICTS = ("pass", "partial", "fail")
 """Verdicts with a colour of their own (CSS classes); any other is an open one."""
 
 MARKUP = re.compile(
-    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|(?P<special>[\\|*_])",
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w+)\*"
+    r"|(?<!\w)(?P<base>[^\W\d_]|∇)(?P<place>[_^])(\{(?P<long>[^}]+)\}|(?P<short>\w))(?!\w)"
+    r"|(?P<special>[\\|*_])",
     re.DOTALL,
 )
 
@@ -19,14 +22,22 @@ def markdown_to_rst(app, what, name, obj, options, lines):
     """Rewrite docstrings, which are Markdown in a small way, as autodoc reads them."""
 
     def one(match):
-        if block := match["block"]:
-            body = "\n".join("   " + line.strip() for line in block.strip().splitlines())
+        part = match.groupdict()
+        if part["block"]:
+            body = "\n".join(
+                "   " + line.strip() for line in part["block"].strip().splitlines()
+            )
             return f"\n\n.. math::\n\n{body}\n\n"
-        if match["math"]:
-            return f":math:`{' '.join(match['math'].split())}`\\ "
-        if match["code"]:
-            return f"``{match['code']}``\\ "
-        return "\\" + match["special"]
+        if part["math"]:
+            return f":math:`{' '.join(part['math'].split())}`\\ "
+        if part["code"]:
+            return f"``{part['code']}``\\ "
+        if part["stress"]:
+            return f"*{part['stress']}*\\ "
+        if part["base"]:  # as in θ_t or e^{-p}
+            role = "sub" if part["place"] == "_" else "sup"
+            return f"{part['base']}\\ :{role}:`{part['long'] or part['short']}`\\ "
+        return "\\" + part["special"]
 
     text = MARKUP.sub(one, "\n".join(lines))
     # what follows a displayed formula begins a paragraph of its own, without indentation
@@ -34,8 +45,9 @@ def markdown_to_rst(app, what, name, obj, options, lines):
 
 
 def skip_fields(app, what, name, obj, skip, options):
-    """Leave out the fields of named tuples: the docstring of the tuple describes them."""
-    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
+    """Leave out fields: the class describes them, their own docstring is Python's."""
+    named = (obj.__doc__ or "").startswith("Alias for field number")
+    return True if named or inspect.isbuiltin(obj) else None
 
 
 class Scoreboard(SphinxDirective):
@@ -54,7 +66,7 @@ class Scoreboard(SphinxDirective):
 
     def table(self, claims):
         """One row a claim."""
-        heads, widths = ("Claim", "Paper", "Passes if", "Here"), (38, 14, 24, 24)
+        heads, widths = ("Claim, source and rule", "Paper", "Here"), (56, 19, 25)
         group = nodes.tgroup(cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in widths]
         head = nodes.row(
@@ -68,12 +80,12 @@ class Scoreboard(SphinxDirective):
         """What is claimed, where, how it is judged, and the verdict."""
         shade = claim.verdict if claim.verdict in VERDICTS else "open"
         verdict = nodes.inline("", claim.verdict, classes=["verdict", shade])
-        cells = [
-            self.markdown(f"**{claim.id}.** {claim.text} ({claim.source})"),
-            self.markdown(claim.paper),
-            self.markdown(claim.rule),
-            [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)],
-        ]
+        claimed = self.markdown(f"**{claim.id}.** {claim.text}")
+        claimed += [nodes.paragraph("", claim.source, classes=["source"])]
+        if claim.rule:
+            claimed += [nodes.paragraph("", "", nodes.literal("", claim.rule))]
+        here = [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)]
+        cells = (claimed, self.markdown(claim.paper), here)
         return nodes.row("", *[nodes.entry("", *cell) for cell in cells])
 
     def markdown(self, text):
