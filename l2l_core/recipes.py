@@ -40,7 +40,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named experiment.
+    """A named experiment. Recipes of one `family` are validated, tuned and tested on the same problems.
 
     `task(split, device)` makes the task for one set of data; `rule()` a fresh rule (PyTorch's global generator
     draws its weights). Episodes have `horizon` steps in windows of `window`; Adam's learning rate for φ is
@@ -51,6 +51,7 @@ class Recipe:
     """
 
     name: str
+    family: str
     summary: str
     task: Callable[[str, str], Task]
     rule: Callable[[], Rule]
@@ -86,7 +87,7 @@ class Recipe:
         task, problems = self.task("validation", device), self.budget(scale).validation_problems
 
         def score(phi: Params) -> float:
-            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.name}/validation", phi=phi)
+            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.family}/validation", phi=phi)
             return self.unit * float(at(curves, self.horizon, self.average).mean())
 
         return score
@@ -102,6 +103,7 @@ def _mnist(split: str, device: str) -> MNISTNetwork:
 
 
 _MNIST = {
+    "family": "mnist",
     "task": _mnist,
     "horizon": 100,
     "window": 20,
@@ -122,13 +124,14 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="quadratic",
+            family="quadratic",
             summary="Gaussian 10-dimensional quadratics (Andrychowicz et al. 2016, Fig. 4 left)",
             task=_quadratic,
             rule=CoordinatewiseLSTM,
             horizon=100,
             window=20,
             test_steps=100,
-            meta_lr=(5e-3, 1.5e-2),
+            meta_lr=(1e-2, 1.6e-2),
             slowdown=500,
             unit=0.1,
             baselines={
@@ -143,7 +146,24 @@ RECIPES: dict[str, Recipe] = {
             as_printed={"sgd": 0.0018, "nag": 0.0016},
             scales={
                 "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
-                "paper": Budget(2500, 125, b=128, restarts=2),
+                "paper": Budget(2500, 125, b=128, tuning_problems=2000),
+            },
+        ),
+        Recipe(
+            name="quadratic-mean-units",
+            family="quadratic",
+            summary="The same functions divided by ten, so that the rule sees gradients a tenth as large",
+            task=lambda split, device: Quadratic(scale=0.1, device=device),
+            rule=CoordinatewiseLSTM,
+            horizon=100,
+            window=20,
+            test_steps=100,
+            meta_lr=(1e-2, 1.6e-2),
+            slowdown=500,
+            baselines={},
+            scales={
+                "smoke": Budget(20, 10, b=16, validation_problems=16, test_problems=32, seeds=1),
+                "paper": Budget(2500, 125, b=128, seeds=3),
             },
         ),
         Recipe(
@@ -165,7 +185,7 @@ RECIPES: dict[str, Recipe] = {
             meta_lr=(1e-3, 1e-2),
             scales={
                 "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
-                "paper": Budget(1500, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+                "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
             },
             **_MNIST,
         ),

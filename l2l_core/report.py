@@ -2,6 +2,7 @@
 
 import platform
 import time
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,12 @@ def _tune(
     def score(lr: float) -> float:
         label = progress and f"tuning {progress}, lr {lr:.4g}"
         rule = RULES[name](lr).to(device)
-        curves = evaluate(rule, task, problems, horizon, seed=f"{recipe.name}/tuning", progress=label)
+        curves = evaluate(rule, task, problems, horizon, seed=f"{recipe.family}/tuning", progress=label)
         return recipe.unit * float(at(curves, horizon, recipe.average).mean())
 
     tuned = tune(score, start)
-    grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}")] for lr, value in tuned.grid]
+    # JSON has no infinity: a rate that diverged has the score null
+    grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)
     return {
         "rule": name,
@@ -74,7 +76,7 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     for name, rule in runs.items():
         horizon = baselines.get(name, {}).get("horizon", recipe.horizon)
         curves[name] = _test_curves(recipe, scale, rule, horizon, device, name if progress else None)
-    best = min((n for n in recipe.baselines), key=lambda n: baselines[n]["validation"])
+    best = min(recipe.baselines, key=lambda n: baselines[n]["validation"], default=None)
 
     seeds, learned = [], []
     for path in files:
@@ -99,14 +101,16 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
         "command": command,
         "data": getattr(task, "source", "generated"),
         "problems": {
-            "validation": budget.validation_problems, "tuning": budget.tuning_problems, "test": budget.test_problems,
+            "validation": budget.validation_problems,
+            "tuning": budget.tuning_problems,
+            "test": budget.test_problems,
         },
         "best_baseline": best,
-        "success": _success(seeds, baselines[best]["validation"]),
+        "success": best and _success(seeds, baselines[best]["validation"]),
         "seeds": seeds,
         "baselines": {name: {**baselines.get(name, {}), **_numbers(recipe, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }  # fmt: skip
+    }
     write_json(out / "metrics.json", metrics)
     write_json(out / "curves.json", {"learned": learned, "baselines": {name: _curve(c) for name, c in curves.items()}})
     return metrics
@@ -116,16 +120,24 @@ def _test_curves(recipe: Recipe, scale: str, rule: Rule, horizon: int, device: s
     task, problems = recipe.task("test", device), recipe.budget(scale).test_problems
     label = progress and f"testing {progress}"
     curves = evaluate(
-        rule.to(device), task, problems, recipe.test_steps, seed=f"{recipe.name}/test", horizon=horizon, progress=label
+        rule.to(device),
+        task,
+        problems,
+        recipe.test_steps,
+        seed=f"{recipe.family}/test",
+        horizon=horizon,
+        progress=label,
     )
     return recipe.unit * curves.double().cpu()
 
 
 def _statistics(recipe: Recipe, curves: Tensor, step: int) -> dict[str, float]:
+    """Mean, its standard error (left out for a single problem) and median of the loss at one step."""
     values = at(curves, step, recipe.average)
-    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else float("nan")
-    numbers = {"mean": float(values.mean()), "se": error, "median": float(values.median())}
-    return {key: float(f"{value:.5g}") for key, value in numbers.items()}
+    numbers = {"mean": values.mean(), "median": values.median()}
+    if len(values) > 1:
+        numbers["se"] = values.std() / len(values) ** 0.5
+    return {key: float(f"{float(value):.5g}") for key, value in numbers.items()}
 
 
 def _numbers(recipe: Recipe, curves: Tensor) -> dict[str, Any]:
