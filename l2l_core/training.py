@@ -97,7 +97,7 @@ class _Run:
         if self.file is not None and self.file.exists():
             self.load()
         else:
-            self.state = estimator.init(generator("train", seed), self.phi)
+            self.state = estimator.init(generator("train", seed))
 
     @property
     def file(self) -> Path | None:
