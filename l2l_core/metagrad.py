@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from l2l_core.distributed import joined
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
 from l2l_core.unroll import Carry, Unroll, first_order
@@ -80,8 +81,8 @@ class tbptt:
         return estimate, state._replace(carry=carry)
 
     def pack(self, state: TBPTTState) -> dict[str, Tensor]:
-        """The state as named tensors, for a checkpoint."""
-        tensors = {f"carry.{i}": leaf for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
+        """The state as named tensors, for a checkpoint; the shares of all processes are put together again."""
+        tensors = {f"carry.{i}": joined(leaf) for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
         step = torch.tensor(state.carry.step)
         return {**tensors, "step": step, "gen": state.gen.get_state(), "start": state.start}
 
@@ -93,7 +94,7 @@ class tbptt:
         gen.set_state(tensors["gen"])
         like = leaves(fresh.carry)
         device = like[0].device
-        values = [tensors[f"carry.{i}"].to(device) for i in range(len(like) - 1)]
+        values = [self._share(tensors[f"carry.{i}"]).to(device) for i in range(len(like) - 1)]
         return fresh._replace(carry=with_leaves(fresh.carry, [*values, int(tensors["step"])]))
 
     def _share(self, tree: Batch) -> Batch:
