@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from l2l_core.distributed import gather
+from l2l_core.distributed import joined
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
 from l2l_core.unroll import Carry, Unroll, first_order
@@ -94,7 +94,7 @@ class tbptt:
         tensors = {"gen": state.gen.get_state(), "start": state.start}
         if state.carry is not None:
             *carried, step = leaves(state.carry)
-            tensors |= {f"carry.{i}": gather(leaf) for i, leaf in enumerate(carried)} | {"step": torch.tensor(step)}
+            tensors |= {f"carry.{i}": joined(leaf) for i, leaf in enumerate(carried)} | {"step": torch.tensor(step)}
         return tensors
 
     def unpack(self, tensors: dict[str, Tensor], phi: Params) -> TBPTTState:
