@@ -83,6 +83,8 @@ def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
     device = ("cuda" if cuda else "cpu") if args.device == "auto" else args.device
     if device.split(":")[0] not in ("cpu", "cuda"):
         raise ValueError(f"unknown device {args.device!r}; there are cpu, cuda and auto")
+    if device == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU a process
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
     if device.startswith("cuda") and not cuda:
         raise ValueError("there is no CUDA device here; use --device cpu")
     data = os.environ.get("L2L_DATA")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from l2l_core.distributed import joined
+from l2l_core.distributed import gather
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
 from l2l_core.unroll import Carry, Unroll, first_order
@@ -81,8 +81,8 @@ class tbptt:
         return estimate, state._replace(carry=carry)
 
     def pack(self, state: TBPTTState) -> dict[str, Tensor]:
-        """The state as named tensors, for a checkpoint; the shares of all processes are put together again."""
-        tensors = {f"carry.{i}": joined(leaf) for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
+        """The state of all b optimizees as named tensors, for a checkpoint; every process of a group must call it."""
+        tensors = {f"carry.{i}": gather(leaf) for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
         step = torch.tensor(state.carry.step)
         return {**tensors, "step": step, "gen": state.gen.get_state(), "start": state.start}
 

@@ -174,7 +174,7 @@ RECIPES: dict[str, Recipe] = {
             slowdown=1000,
             scales={
                 "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
-                "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+                "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,
         ),
@@ -185,7 +185,7 @@ RECIPES: dict[str, Recipe] = {
             meta_lr=(1e-3, 1e-2),
             scales={
                 "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
-                "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=16, test_problems=128, seeds=3),
+                "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,
         ),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from l2l_core.distributed import agreed, is_writer, mean_over_ranks
+from l2l_core.distributed import alone, is_writer, mean_over_ranks
 from l2l_core.evaluation import generator
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
@@ -150,17 +150,21 @@ class _Run:
         return round(self.spent + time.monotonic() - self.since, 2)
 
     def save_now_and_then(self) -> None:
-        if agreed(time.monotonic() - self.saved > 60, self.device):
+        # alone by the clock; in a group at validations, so that all processes save together
+        due = time.monotonic() - self.saved > 60 if alone() else self.step % self.training.validate_every == 0
+        if due:
             self.save()
 
     def save(self) -> None:
         if self.file is None:
             return
-        self.saved = time.monotonic()
+        packed = self.estimator.pack(self.state)
+        if not is_writer():
+            return
         state = self.adam.state_dict()["state"]
         tensors = {f"phi.{k}": w for k, w in self.phi.items()} | {f"best.{k}": w for k, w in self.best.items()}
         tensors |= {f"adam.{i}.{k}": v for i, entry in state.items() for k, v in entry.items()}
-        tensors |= {f"estimator.{k}": v for k, v in self.estimator.pack(self.state).items()}
+        tensors |= {f"estimator.{k}": v for k, v in packed.items()}
         facts = {
             "identity": self.identity,
             "step": self.step,
@@ -168,8 +172,8 @@ class _Run:
             "history": self.history,
             "seconds": self.seconds,
         }
-        if is_writer():
-            save_tensors(self.file, tensors, facts)
+        save_tensors(self.file, tensors, facts)
+        self.saved = time.monotonic()
 
     def load(self) -> None:
         tensors, facts = load_tensors(self.file)

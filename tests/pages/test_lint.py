@@ -10,7 +10,7 @@ from l2l_core.pages import setup_cell
 
 # what Jupyter Book understands and Colab prints as it stands
 MYST = {
-    "a role": r"\{[a-z:_-]+\}`",
+    "a role": r"(?<![\w\\}])\{[a-z][a-z:_-]*\}`\S",
     "a directive": r"^\s*(```|~~~|:::)+\{",
     "a target": r"^\([\w-]+\)=\s*$",
     "an attribute block": r"(^|[\])`])\{[.#][\w-]",
