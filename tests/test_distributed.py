@@ -1,10 +1,7 @@
 """Two processes under PyTorch's own launcher train as one does."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-from conformance import assert_same
+import tworanks
+from conformance import assert_same, run_python
 
 from l2l_core.distributed import alone, gather, is_writer, join, leave, mean_over_ranks
 from l2l_core.store import load_tensors, strip
@@ -21,15 +18,15 @@ def test_alone_nothing_is_shared(monkeypatch):
     assert alone()
 
 
-def test_two_processes_train_as_one_and_resume_within_an_episode(tmp_path):
-    script = str(Path(__file__).with_name("tworanks.py"))
+def test_two_processes_train_as_one_and_resume_within_an_episode(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    tworanks.work(tmp_path / "alone")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for words in ([script], [*launcher, script]):
-        done = subprocess.run([sys.executable, *words, tmp_path / f"{len(words)}"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    done = run_python(*launcher, tworanks.__file__, tmp_path / "together")
+    assert done.returncode == 0, done.stderr
     one, first, second = (
         load_tensors(tmp_path / place)[0]
-        for place in ("1/rank0of1.safetensors", "6/rank0of2.safetensors", "6/rank1of2.safetensors")
+        for place in ("alone/rank0of1.safetensors", "together/rank0of2.safetensors", "together/rank1of2.safetensors")
     )
     assert_same(first, second)
     assert_same(first, one, rtol=1e-4, atol=1e-6)

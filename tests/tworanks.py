@@ -11,10 +11,12 @@ from l2l_core.distributed import alone, gather, is_writer, join, leave, mean_ove
 from l2l_core.rules import Grouped, Momentum
 from l2l_core.store import save_tensors
 
-if __name__ == "__main__":
-    out = Path(sys.argv[1])
-    torch.set_num_threads(1)
+
+def work(out: Path) -> None:
+    """Train, stop within an episode, resume, and check the words of `l2l_core.distributed` on the way."""
     rank, ranks = join("cpu")
+
+    scores = iter(range(0, -100, -1))  # the latest is the best
 
     def trained(meta_steps, folder):
         torch.manual_seed(1)
@@ -22,7 +24,6 @@ if __name__ == "__main__":
         parts = {"matrices": small_lstm(features=LogSign()), "others": Momentum(0.05)}
         rule = Grouped(parts, lambda name, shape: "matrices" if len(shape) == 2 else "others")
         estimator = tbptt(Unroll(rule, 9), network(torch.float32), b=4, window=3, shard=(rank, ranks))
-        scores = iter(range(0, -100, -1))  # the latest is the best
         return meta_train(rule, estimator, lambda phi: next(scores), Training(meta_steps, 0.01, 1), out=folder).phi
 
     phi = trained(7, out / "whole")
@@ -39,3 +40,8 @@ if __name__ == "__main__":
     tensors = {f"whole.{k}": w for k, w in phi.items()} | {f"resumed.{k}": w for k, w in resumed.items()}
     save_tensors(out / f"rank{rank}of{ranks}.safetensors", tensors, {})
     leave()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    work(Path(sys.argv[1]))
