@@ -35,16 +35,6 @@ def alone() -> bool:
     return not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
 
 
-def gather(share: torch.Tensor) -> torch.Tensor:
-    """All processes' shares of a tensor, joined along its first axis, on every process."""
-    if alone():
-        return share
-    share = share.contiguous()
-    shares = [torch.empty_like(share) for _ in range(dist.get_world_size())]
-    dist.all_gather(shares, share)
-    return torch.cat(shares)
-
-
 def mean_over_ranks(grads: Params) -> Params:
     """The mean of all processes' gradients, on every process; alone, the gradients themselves."""
     if alone():
@@ -53,3 +43,21 @@ def mean_over_ranks(grads: Params) -> Params:
     dist.all_reduce(flat)
     mean = unravel(flat / dist.get_world_size(), grads)
     return {name: g.to(grads[name].dtype) for name, g in mean.items()}
+
+
+def joined(part: torch.Tensor) -> torch.Tensor:
+    """All processes' shares of a batch in one, in order of rank: `[b/ranks, …]` to `[b, …]`. All must call it."""
+    if alone():
+        return part
+    parts = [torch.empty_like(part, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, part.contiguous())
+    return torch.cat(parts)
+
+
+def agreed(decision: bool, device: torch.device | str) -> bool:
+    """The writer's decision, on every process. All must call it."""
+    if alone():
+        return decision
+    answer = torch.tensor(int(decision), device=device)
+    dist.broadcast(answer, 0)
+    return bool(answer)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from l2l_core.distributed import alone, is_writer, mean_over_ranks
+from l2l_core.distributed import agreed, is_writer, mean_over_ranks
 from l2l_core.evaluation import generator
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
@@ -97,7 +97,7 @@ class _Run:
         if self.file is not None and self.file.exists():
             self.load()
         else:
-            self.state = estimator.init(generator("train", seed), self.phi)
+            self.state = estimator.init(generator("train", seed))
             if self.out is not None and is_writer():
                 (self.out / "log.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
 
@@ -150,15 +150,14 @@ class _Run:
         return round(self.spent + time.monotonic() - self.since, 2)
 
     def save_now_and_then(self) -> None:
-        # alone by the clock; in a group at validations, so that all processes save together
-        due = time.monotonic() - self.saved > 60 if alone() else self.step % self.training.validate_every == 0
-        if due:
+        if agreed(time.monotonic() - self.saved > 60, self.device):
             self.save()
 
     def save(self) -> None:
         if self.file is None:
             return
-        packed = self.estimator.pack(self.state)
+        self.saved = time.monotonic()
+        packed = self.estimator.pack(self.state)  # every process gives its share
         if not is_writer():
             return
         state = self.adam.state_dict()["state"]
@@ -173,7 +172,6 @@ class _Run:
             "seconds": self.seconds,
         }
         save_tensors(self.file, tensors, facts)
-        self.saved = time.monotonic()
 
     def load(self) -> None:
         tensors, facts = load_tensors(self.file)

@@ -3,7 +3,7 @@
 import tworanks
 from conformance import assert_same, run_python
 
-from l2l_core.distributed import alone, gather, is_writer, join, leave, mean_over_ranks
+from l2l_core.distributed import agreed, alone, is_writer, join, joined, leave, mean_over_ranks
 from l2l_core.store import load_tensors, strip
 
 
@@ -13,7 +13,8 @@ def test_alone_nothing_is_shared(monkeypatch):
     leave()
     thing = {"x": object()}
     assert mean_over_ranks(thing) is thing
-    assert gather(thing) is thing
+    assert joined(thing) is thing
+    assert [agreed(decision, "cpu") for decision in (True, False)] == [True, False]
     assert is_writer()
     assert alone()
 

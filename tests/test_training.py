@@ -47,7 +47,7 @@ def test_a_run_is_adam_on_the_stream_of_meta_gradients():
     rule, estimator, _ = setup()
     phi = {name: w.clone().requires_grad_() for name, w in phi_of(rule).items()}
     adam = torch.optim.Adam(phi.values(), lr=1)
-    state = estimator.init(generator("train", "name"), phi)
+    state = estimator.init(generator("train", "name"))
     for step in range(5):
         estimate, state = estimator.step({name: w.detach() for name, w in phi.items()}, state)
         norm = torch.stack([g.square().sum() for g in estimate.grad.values()]).sum().sqrt()

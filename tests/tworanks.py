@@ -7,7 +7,7 @@ import torch
 from conformance import network, small_lstm
 
 from l2l_core import LogSign, Training, Unroll, meta_train, tbptt
-from l2l_core.distributed import alone, gather, is_writer, join, leave, mean_over_ranks
+from l2l_core.distributed import agreed, alone, is_writer, join, joined, leave, mean_over_ranks
 from l2l_core.rules import Grouped, Momentum
 from l2l_core.store import save_tensors
 
@@ -32,10 +32,12 @@ def work(out: Path) -> None:
     resumed = trained(7, out / "parts")
 
     assert mean_over_ranks({"x": torch.tensor([1.0 + rank])})["x"] == (1 + ranks) / 2
-    assert gather(torch.tensor([[rank, 0], [rank, 1]]).T.contiguous().T).tolist() == [
+    assert joined(torch.tensor([[rank, 0], [rank, 1]]).T.contiguous().T).tolist() == [
         [r, i] for r in range(ranks) for i in (0, 1)
     ]
     assert alone() == (ranks == 1)
+    assert agreed(rank == 0, "cpu")
+    assert not agreed(rank != 0, "cpu")
     assert is_writer() == (rank == 0)
     tensors = {f"whole.{k}": w for k, w in phi.items()} | {f"resumed.{k}": w for k, w in resumed.items()}
     save_tensors(out / f"rank{rank}of{ranks}.safetensors", tensors, {})
