@@ -3,15 +3,13 @@
 import gc
 import json
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 
 import pytest
 import torch
-from conformance import assert_same, make, phi_of, small_lstm
+from conformance import assert_same, make, phi_of, run_python, small_lstm
 from torch import nn
 
 from l2l_core import Training, Unroll, evaluate, from_module, meta_train, second_order, tbptt
@@ -155,8 +153,7 @@ def test_memory_is_flat_over_200_meta_steps():
 
 def sittings(out, *deaths):
     """The exit statuses of a run's sittings."""
-    script = Path(__file__).with_name("killed_run.py")
-    done = subprocess.run([sys.executable, "-W", "ignore", script, out, *deaths], capture_output=True, text=True)
+    done = run_python("-W", "ignore", Path(__file__).with_name("killed_run.py"), out, *deaths)
     assert done.stderr == ""
     return [int(line) for line in done.stdout.split()]
 
