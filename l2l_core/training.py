@@ -94,7 +94,8 @@ class _Run:
         self.step, self.history, self.best, self.best_score = 0, [], self._copy(), inf
         self.spent, self.since, self.saved = 0.0, time.monotonic(), time.monotonic()
         self.identity = _identity(self.phi, estimator, training, seed)
-        if self.file is not None and self.file.exists():
+        # the writer looks for the others, who might look before it has written
+        if agreed(self.file is not None and self.file.exists(), device):
             self.load()
         else:
             self.state = estimator.init(generator("train", seed))

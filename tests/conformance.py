@@ -83,7 +83,7 @@ def run_python(*words: object, **environment: str) -> subprocess.CompletedProces
     """A process of its own, on the package under test, with one thread."""
     package = str(Path(l2l_core.__file__).parents[1])
     env = {**os.environ, "PYTHONPATH": package, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, env=env)
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, env=env, timeout=900)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
