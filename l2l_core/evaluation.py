@@ -31,7 +31,7 @@ def evaluate(
     seed: object = 0,
     phi: Params | None = None,
     horizon: int | None = None,
-    coordinates: int = 2**17,
+    coordinates: int = 2**15,
     progress: str | None = None,
 ) -> Tensor:
     """Losses f(θ_t), t = 0 … steps, on fresh problems of `task`: `[problems, steps+1]`.

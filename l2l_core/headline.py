@@ -7,7 +7,7 @@ def write_headline(path: Path) -> None:
     """Draw the paper's Fig. 4 (left and centre) from the committed results into an SVG file."""
     import matplotlib as mpl
 
-    mpl.use("svg")
+    mpl.use("agg")
     import matplotlib.pyplot as plt
 
     from l2l_core.plotting import curves, use_style
