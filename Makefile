@@ -1,0 +1,64 @@
+# `make help` lists what there is to do.
+PY ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+HTML := _build/html
+export OMP_NUM_THREADS ?= 1
+
+# everything a built page is made from; folders too, so that a deleted file counts as a change
+SOURCES := _config.yml _toc.yml \
+  $(shell find book results l2l_core -mindepth 1 -not -path '*/__pycache__*' -not -path '*/.ipynb_checkpoints*' 2>/dev/null | grep -v '^l2l_core/results')
+
+# MNIST, where l2l_core.data looks for it
+REAL_DATA := $(L2L_DATA)$(wildcard $(HOME)/.cache/l2l/MNIST/raw/train-images-idx3-ubyte.gz)
+
+.DEFAULT_GOAL := help
+.PHONY: help book test test-gpu reproduce promote pages clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-30s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  The first use of any of them sets up $(VENV) with $(PY) (3.11, 3.12 or 3.13; choose with PY=...)."
+
+book: $(HTML)/.ready  ## build the book from the stored outputs
+	@echo "Open $(abspath $(HTML))/index.html"
+
+$(HTML)/.ready: $(SOURCES) | $(READY)
+	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+	@test -f $(HTML)/book/index.html
+	@touch $@
+
+test: $(HTML)/.ready  ## everything CI runs: lint, package, pages, built book
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pytest -n 2 --dist worksteal tests
+ifneq ($(wildcard book/*/*.ipynb),)
+ifneq ($(REAL_DATA),)
+	L2L_STATIC=1 $(PYTHON) -m pytest -p tests.pages.nbval_text --nbval --nbval-current-env -n 2 --dist loadfile book
+else
+	@echo "No real data here (L2L_DATA is not set): pages are run, their outputs are not compared with the stored ones."
+	L2L_STATIC=1 $(PYTHON) -m pytest -p tests.pages.nbval_text --nbval-lax --nbval-current-env -n 2 --dist loadfile book
+endif
+endif
+
+test-gpu: $(READY)  ## what needs CUDA: every recipe at smoke scale, CPU/CUDA agreement, resume
+	$(PYTHON) -m pytest -m gpu tests
+
+reproduce: $(READY)  ## retrain into runs/: RECIPE=quadratic SCALE=smoke SEEDS=5
+	$(PYTHON) -m l2l_core train $(RECIPE) --scale $(or $(SCALE),smoke) --seeds $(or $(SEEDS),5)
+
+promote: $(READY)  ## move a finished paper-scale run into results/ and zoo/: RECIPE=...
+	$(PYTHON) -m l2l_core promote $(RECIPE)
+
+pages: $(READY)  ## execute chapters at book scale, outputs in place: all, or PAGE=book/...
+	$(PYTHON) -m l2l_core.pages $(PAGE)
+
+clean:  ## remove what was built; keeps .venv and runs/
+	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache
+
+$(READY): requirements.txt constraints.txt pyproject.toml
+	$(PY) -m venv $(VENV)
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt uv || echo "No uv: pip alone will do, more slowly."
+	@if [ -x $(VENV)/bin/uv ]; then $(VENV)/bin/uv pip install -q -p $(PYTHON) -r requirements.txt -c constraints.txt; \
+	else $(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt; fi
+	@touch $@

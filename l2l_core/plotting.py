@@ -1,0 +1,123 @@
+"""Figures that read well on light and dark pages: transparent SVG, grey axes, labels at the lines' ends."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+GREY = "#808080"
+
+COLOURS = {
+    "lstm": "#D55E00",
+    "adam": "#0072B2",
+    "adam-cosine": "#56B4E9",
+    "nag": "#009E73",
+    "momentum": "#E69F00",
+    "rmsprop": "#CC79A7",
+    "rmsprop-0.9": "#9C5A83",
+    "sgd": "#808080",
+}
+"""One colour a rule on every page: Okabe and Ito's palette, which colour-blind readers can tell apart."""
+
+
+def colour(name: str) -> str:
+    """The colour of the rule that `name` begins with ("Adam, tuned" is Adam's), or of a rule's name alone."""
+    first = name.lower().replace(",", " ").split()
+    return COLOURS.get(first[0], COLOURS["sgd"]) if first else COLOURS["sgd"]
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for the book; in a notebook, draw SVG that is the same on every run."""
+    import matplotlib as mpl
+
+    grey = ["axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color", "xtick.color", "ytick.color"]
+    mpl.rcParams.update(dict.fromkeys(grey, GREY))
+    mpl.rcParams.update(dict.fromkeys(["figure.facecolor", "axes.facecolor", "savefig.facecolor"], "none"))
+    mpl.rcParams.update(
+        {
+            "svg.fonttype": "path",
+            "svg.hashsalt": "l2l",
+            "savefig.transparent": True,
+            "figure.figsize": (7, 4),
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": mpl.cycler(color=list(COLOURS.values())),
+            "axes.xmargin": 0,
+            "lines.linewidth": 1.8,
+            "legend.frameon": False,
+        }
+    )
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def curves(
+    ax: Any, series: Mapping[str, Any], *, start: int = 0, centre: str = "median", label: bool = True, **line: Any
+) -> None:
+    """Draw named curves `[t]` or `[seed, t]` against the step, from `start` on, labelled at their ends.
+
+    Several seeds are drawn as their median (or mean: `centre`) with a band from the lowest to the highest; fewer
+    than ten also one by one. Set the axes' scales first, because labels are placed on the finished axes.
+    """
+    middle = {"median": np.median, "mean": np.mean}[centre]
+    for name, values in series.items():
+        values = np.atleast_2d(np.asarray(values, dtype=float))
+        steps, shade = np.arange(start, start + values.shape[1]), colour(name)
+        if len(values) > 1:
+            ax.fill_between(steps, values.min(0), values.max(0), color=shade, alpha=0.15, linewidth=0)
+        if 1 < len(values) < 10:
+            ax.plot(steps, values.T, color=shade, alpha=0.35, linewidth=0.7)
+        ax.plot(steps, middle(values, 0), label=name, **{"color": shade, **line})
+    if label:
+        label_lines(ax)
+
+
+def label_lines(ax: Any, gap: float = 1.15) -> None:
+    """Write each labelled line's name at its right end, pushed apart where they would overlap.
+
+    `gap` is the least distance between two labels, in heights of a letter.
+    """
+    import matplotlib as mpl
+
+    ax.figure.draw_without_rendering()  # settles limits and layout
+    points = 0.9 * mpl.rcParams["font.size"]
+    size = ax.figure.canvas.get_renderer().points_to_pixels(points)
+    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    ends = sorted(((end, line) for line in lines if (end := _end(ax, line))), key=lambda pair: pair[0][1])
+    heights = _spread([height for (_, height), _ in ends], gap * size)
+    style = {"va": "center", "fontsize": points, "annotation_clip": False, "textcoords": "offset points"}
+    for (end, line), height in zip(ends, heights, strict=True):
+        offset = (6, (height - end[1]) * points / size)
+        at = ax.transData.inverted().transform(end)
+        ax.annotate(line.get_label(), at, xytext=offset, color=line.get_color(), **style)
+
+
+def _end(ax: Any, line: Any) -> tuple[float, float] | None:
+    """Where the line's last finite point lies, in pixels, kept inside the axes; None for an empty line."""
+    data = ax.transData.transform(np.column_stack(line.get_data()).astype(float))
+    data = data[np.isfinite(data).all(1)]
+    corners = ax.transAxes.transform([(0, 0), (1, 1)])
+    return tuple(np.clip(data[-1], *corners)) if len(data) else None
+
+
+def _spread(heights: list[float], gap: float) -> list[float]:
+    """Sorted heights moved as little as possible so that neighbours are `gap` apart."""
+    groups: list[list[float]] = []  # neighbours packed `gap` apart around the mean of where they would be
+
+    def bottom(group: list[float]) -> float:
+        return sum(group) / len(group) - gap * (len(group) - 1) / 2
+
+    for height in heights:
+        groups.append([height])
+        while len(groups) > 1 and bottom(groups[-1]) < bottom(groups[-2]) + gap * len(groups[-2]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [bottom(group) + i * gap for group in groups for i in range(len(group))]
