@@ -10,6 +10,9 @@ export OMP_NUM_THREADS ?= 1
 SOURCES := _config.yml _toc.yml \
   $(shell find book results l2l_core -mindepth 1 -not -path '*/__pycache__*' -not -path '*/.ipynb_checkpoints*' 2>/dev/null | grep -v '^l2l_core/results')
 
+ifdef L2L_DATA
+export L2L_DATA := $(abspath $(L2L_DATA))
+endif
 # MNIST, where l2l_core.data looks for it
 REAL_DATA := $(L2L_DATA)$(wildcard $(HOME)/.cache/l2l/MNIST/raw/train-images-idx3-ubyte.gz)
 
@@ -24,7 +27,7 @@ book: $(HTML)/.ready  ## build the book from the stored outputs
 	@echo "Open $(abspath $(HTML))/index.html"
 
 $(HTML)/.ready: $(SOURCES) | $(READY)
-	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going -q
 	@test -f $(HTML)/book/index.html
 	@touch $@
 

@@ -28,9 +28,23 @@ def is_writer() -> bool:
     return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
 
 
+def alone() -> bool:
+    """Whether there is no group, or none but this process in it."""
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
+
+
+def gather(share: torch.Tensor) -> torch.Tensor:
+    """All processes' shares of a tensor, joined along its first axis, on every process."""
+    if alone():
+        return share
+    shares = [torch.empty_like(share) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, share.contiguous())
+    return torch.cat(shares)
+
+
 def mean_over_ranks(grads: Params) -> Params:
     """The mean of all processes' gradients, on every process; alone, the gradients themselves."""
-    if not (dist.is_available() and dist.is_initialized()):
+    if alone():
         return grads
     flat: torch.Tensor = ravel(grads)
     dist.all_reduce(flat)

@@ -30,20 +30,22 @@ def evaluate(
     *,
     seed: object = 0,
     phi: Params | None = None,
+    horizon: int | None = None,
     coordinates: int = 2**17,
     progress: str | None = None,
 ) -> Tensor:
     """Losses f(θ_t), t = 0 … steps, on fresh problems of `task`: `[problems, steps+1]`.
 
     Problem i, its start and its minibatches depend on (seed, i) alone, so that two rules given the same seed
-    are compared on the same problems. `phi` replaces the rule's own weights. At most about `coordinates`
+    are compared on the same problems. `phi` replaces the rule's own weights; `horizon` is what rules with a
+    schedule are told (default: `steps`). At most about `coordinates`
     coordinates run at once. `progress` labels a bar.
     """
     phi = dict(rule.named_parameters()) if phi is None else phi
     curves = []
     with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:
         for some in _chunks(task, problems, coordinates, seed):
-            curves.append(_run(rule, phi, task, some, steps))
+            curves.append(_run(Unroll(rule, horizon or steps), phi, some, steps, task))
             bar.update(len(some))
     return torch.cat(curves)
 
@@ -55,9 +57,8 @@ def _chunks(task: Task, problems: int, coordinates: int, seed: object) -> Iterat
         yield [generator("problem", seed, i) for i in range(first, min(problems, first + size))]
 
 
-def _run(rule: Rule, phi: Params, task: Task, gens: list[torch.Generator], steps: int) -> Tensor:
+def _run(unroll: Unroll, phi: Params, gens: list[torch.Generator], steps: int, task: Task) -> Tensor:
     problems = [task.sample(gen) for gen in gens]
-    unroll = Unroll(rule, steps)
 
     def minibatches(t: int) -> Batch:
         return stack([p.batches(t, gen) for p, gen in zip(problems, gens, strict=True)])

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from l2l_core.distributed import is_writer
-from l2l_core.evaluation import evaluate
 from l2l_core.recipes import Recipe, fresh_rule
-from l2l_core.store import load_tensors, save_tensors, write_json
+from l2l_core.store import save_tensors
 from l2l_core.training import Trained, meta_train
 from l2l_core.tree import Params
 

@@ -11,7 +11,7 @@ Layout: a coordinate is a *column* here, so that each gate is one contiguous run
 import torch
 from torch import Tensor
 
-BLOCK = 1024
+BLOCK = 2048
 """Coordinates a block: large enough to amortise a call, small enough for a window's activations to stay cached."""
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from l2l_core.distributed import gather
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
 from l2l_core.unroll import Carry, Unroll, first_order
@@ -33,7 +34,7 @@ def draw(problems: list[Optimizee], steps: int, gen: torch.Generator) -> Batch:
 
 
 @dataclass(frozen=True)
-class tbptt:  # noqa: N801 - the field writes it in small letters
+class tbptt:
     r"""Meta-gradients by truncated back-propagation through time.
 
     An episode of `horizon` updates on `b` fresh problems is cut into windows. Each window gives one estimate
@@ -56,7 +57,7 @@ class tbptt:  # noqa: N801 - the field writes it in small letters
         horizon, (rank, ranks) = self.unroll.horizon, self.shard
         if not 1 <= self.window <= horizon or horizon % self.window:
             raise ValueError(f"the horizon must be whole windows, got horizon {horizon} and window {self.window}")
-        if self.b % ranks or not 0 <= rank < ranks:
+        if self.b < 1 or self.b % ranks or not 0 <= rank < ranks:
             raise ValueError(f"b = {self.b} optimizees cannot be shared evenly by {ranks} processes (rank {rank})")
 
     def init(self, gen: torch.Generator, phi: Params) -> TBPTTState:
@@ -80,8 +81,8 @@ class tbptt:  # noqa: N801 - the field writes it in small letters
         return estimate, state._replace(carry=carry)
 
     def pack(self, state: TBPTTState) -> dict[str, Tensor]:
-        """The state as named tensors, for a checkpoint."""
-        tensors = {f"carry.{i}": leaf for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
+        """The state of all b optimizees as named tensors, for a checkpoint; every process of a group must call it."""
+        tensors = {f"carry.{i}": gather(leaf) for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
         step = torch.tensor(state.carry.step)
         return {**tensors, "step": step, "gen": state.gen.get_state(), "start": state.start}
 
@@ -93,7 +94,7 @@ class tbptt:  # noqa: N801 - the field writes it in small letters
         gen.set_state(tensors["gen"])
         like = leaves(fresh.carry)
         device = like[0].device
-        values = [tensors[f"carry.{i}"].to(device) for i in range(len(like) - 1)]
+        values = [self._share(tensors[f"carry.{i}"]).to(device) for i in range(len(like) - 1)]
         return fresh._replace(carry=with_leaves(fresh.carry, [*values, int(tensors["step"])]))
 
     def _share(self, tree: Batch) -> Batch:
@@ -116,8 +117,8 @@ def graph_free_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, dat
     r"""The same number under `first_order`, without a graph through the optimizee.
 
     θ_{r} is θ_0 plus the updates before it, and gradients are constants, so the loss at r reaches the update
-    g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of gradients that
-    the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
+    g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of
+    gradients that the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
     """
     with torch.no_grad():
         visited = [carry, *unroll.walk(phi, loss, carry, data)]

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from l2l_core.store import read_json, write_atomically, write_json
+
 SETUP = """\
 # @title Set-up: installs the book's package where it is missing, as on Colab
 import importlib.util
@@ -20,8 +22,10 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("l2l_core") is None:
-    package = os.environ.get("L2L_CORE_SPEC", "l2l-core[book] @ git+{url}@{branch}")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
+    address = "l2l-core[book] @ git+{url}@{branch}"
+    package = os.environ.get("L2L_CORE_SPEC", address)
+    command = [sys.executable, "-m", "pip", "install", "-q", package]
+    subprocess.run(command, check=True)"""
 """The first code cell of every chapter; the address and branch come from `_config.yml`."""
 
 PROBE = """\
@@ -32,11 +36,9 @@ versions = {name: version(name) for name in ("torch", "numpy", "matplotlib")}
 print(json.dumps({"peak_mb": round(peak), "versions": {"python": platform.python_version(), **versions}}))"""
 """What is asked of a page's kernel at its end."""
 
-WIDGETS = "application/vnd.jupyter.widget-view+json"
-
 
 def chapters(root: Path) -> list[Path]:
-    """All chapters of the book under `root`."""
+    """All chapters under `root`."""
     return sorted(p for p in (root / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
@@ -76,10 +78,9 @@ def execute(paths: Iterable[str | Path]) -> None:
     Raises nbclient's CellExecutionError where a cell fails, RuntimeError where one writes to stderr; the page
     then stays as it was.
     """
-    nbformat = _need("nbformat")
     for path in map(Path, paths):
         print(f"{path} ...", end=" ", flush=True)
-        page = nbformat.read(path, 4)
+        page = _need("nbformat").read(path, 4)
         cost = _run(page, path)
         _tidy(page, path)
         _write(path, page)
@@ -89,14 +90,12 @@ def execute(paths: Iterable[str | Path]) -> None:
 
 def _run(page: Any, path: Path) -> dict[str, Any]:
     """Execute `page` where it lies, with a probe as its last cell."""
-    client = _need("nbclient").NotebookClient
     probe = _need("nbformat").v4.new_code_cell(PROBE)
     page.cells.append(probe)
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or frozen modules make the debugger write to stderr
-    environment = {**os.environ, "L2L_STATIC": "1", "OMP_NUM_THREADS": "1"}
+    settings = {"timeout": 600, "kernel_name": "python3", "record_timing": False, "extra_arguments": ["--log-level=40"]}
+    client = _need("nbclient").NotebookClient(page, resources={"metadata": {"path": path.resolve().parent}}, **settings)
     started = time.perf_counter()
-    resources = {"metadata": {"path": str(path.resolve().parent)}}
-    client(page, timeout=600, kernel_name="python3", record_timing=False, resources=resources).execute(env=environment)
+    client.execute(env={**os.environ, "L2L_STATIC": "1", "OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
     seconds = round(time.perf_counter() - started, 1)
     page.cells.remove(probe)
     return {"seconds": seconds, **json.loads(probe.outputs[0].text)}
@@ -110,17 +109,16 @@ def _tidy(page: Any, path: Path) -> None:
     for number, cell in enumerate(page.cells):
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGETS, None)
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # its id is random
             if output.get("name") == "stderr":
                 raise RuntimeError(f"{path}, cell {number} writes to stderr: {output.text.strip()[:500]}")
 
 
 def _record(root: Path, path: Path, cost: dict[str, Any]) -> None:
     table = root / "results" / "pages.json"
-    pages = json.loads(table.read_text()) if table.exists() else {}
+    pages = read_json(table) if table.exists() else {}
     pages[path.resolve().relative_to(root).as_posix()] = cost
-    table.parent.mkdir(exist_ok=True)
-    _replace(table, json.dumps(dict(sorted(pages.items())), indent=1) + "\n")
+    write_json(table, dict(sorted(pages.items())))
 
 
 def _fold(cell: Any) -> None:
@@ -134,16 +132,8 @@ def _tags(cell: Any) -> list[str]:
 
 
 def _write(path: Path, page: Any) -> None:
-    nbformat = _need("nbformat")
-    nbformat.validate(page)
-    _replace(path, nbformat.writes(page) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """All of the new text or all of the old, whatever happens."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
+    _need("nbformat").validate(page)
+    write_atomically(path, (_need("nbformat").writes(page) + "\n").encode())
 
 
 def _need(module: str) -> Any:

@@ -26,6 +26,14 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises ValueError, naming the file, if it is truncated or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is truncated or not JSON ({error}); delete it to make it again") from error
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and a JSON-able dictionary to one safetensors file, atomically."""
     # cloned: tensors of one tree may share memory, which the format does not know

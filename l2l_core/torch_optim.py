@@ -22,10 +22,13 @@ class RuleOptimizer(torch.optim.Optimizer):
     Tensors that do not require a gradient at the first step are left out. A tensor whose gradient is None at
     some step stands still, and the rule sees a zero gradient there.
 
-    Raises ValueError for tensors of mixed dtype or device within a group.
+    Raises ValueError for a negative `lr`, and at a step for tensors of mixed dtype or device within a group or
+    a loaded state of another rule.
     """
 
     def __init__(self, params: Iterable[Any], rule: Rule, *, horizon: int | None = None, lr: float = 1.0):
+        if not lr >= 0:
+            raise ValueError(f"lr must not be negative, got {lr}")
         self.rule, self.horizon = rule, horizon
         super().__init__(params, {"lr": lr})
 
@@ -39,8 +42,10 @@ class RuleOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        shown = loss.detach() if isinstance(loss, Tensor) else loss
         for group in self.param_groups:
-            self._step_group(group, loss)
+            if group["params"]:
+                self._step_group(group, shown)
         return loss
 
     def _step_group(self, group: dict[str, Any], loss: Tensor | None) -> None:
@@ -56,6 +61,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         params = {name: p.detach() for name, p in tensors.items()}
         state = self.rule.init(params)
         if "leaves" in memory:
+            _check_shapes(memory["leaves"], leaves(state))
             state = with_leaves(state, memory["leaves"])
         grads = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in tensors.items()}
         update, state = self.rule.update(Signal(grads, loss, memory["step"], self.horizon), state, params)
@@ -69,3 +75,11 @@ def _check_uniform(tensors: Params) -> None:
     kinds = {(p.dtype, p.device) for p in tensors.values()}
     if len(kinds) > 1:
         raise ValueError(f"one group, one dtype and device; got {sorted(map(str, kinds))}. Use several groups.")
+
+
+def _check_shapes(found: list[Tensor], expected: list[Tensor]) -> None:
+    shapes = [[tuple(leaf.shape) for leaf in some] for some in (found, expected)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "the optimizer holds the state of another rule or of other parameters: shapes {}, not {}".format(*shapes)
+        )

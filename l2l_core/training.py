@@ -1,6 +1,7 @@
 """Meta-training: Adam on φ, validation, selection, and checkpoints that a kill cannot hurt."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-from l2l_core.distributed import is_writer, mean_over_ranks
+from l2l_core.distributed import alone, is_writer, mean_over_ranks
 from l2l_core.evaluation import generator
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
@@ -144,16 +145,21 @@ class _Run:
         return round(self.spent + time.monotonic() - self.since, 2)
 
     def save_now_and_then(self) -> None:
-        if time.monotonic() - self.saved > 60:
+        # alone by the clock; in a group at validations, so that all processes save together
+        due = time.monotonic() - self.saved > 60 if alone() else self.step % self.training.validate_every == 0
+        if due:
             self.save()
 
     def save(self) -> None:
-        if self.file is None or not is_writer():
+        if self.file is None:
+            return
+        packed = self.estimator.pack(self.state)
+        if not is_writer():
             return
         state = self.adam.state_dict()["state"]
         tensors = {f"phi.{k}": w for k, w in self.phi.items()} | {f"best.{k}": w for k, w in self.best.items()}
         tensors |= {f"adam.{i}.{k}": v for i, entry in state.items() for k, v in entry.items()}
-        tensors |= {f"estimator.{k}": v for k, v in self.estimator.pack(self.state).items()}
+        tensors |= {f"estimator.{k}": v for k, v in packed.items()}
         facts = {
             "identity": self.identity,
             "step": self.step,
@@ -166,8 +172,9 @@ class _Run:
 
     def load(self) -> None:
         tensors, facts = load_tensors(self.file)
-        if facts["identity"] != self.identity:
-            changed = sorted(k for k in self.identity if facts["identity"].get(k) != self.identity[k])
+        stored = {k: _without_addresses(v) for k, v in facts["identity"].items()}
+        if stored != self.identity:
+            changed = sorted(k for k in self.identity if stored.get(k) != self.identity[k])
             raise ValueError(
                 f"{self.file} belongs to another run: {', '.join(changed)} differ. Use another `out`, or delete it."
             )
@@ -192,6 +199,11 @@ def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -
     return settings | {
         "seed": str(seed),
         "start": f"{float(ravel(detach(phi)).double().sum()):.9g} over {sum(w.numel() for w in phi.values())} weights",
-        "task": repr(estimator.task),
+        "task": _without_addresses(repr(estimator.task)),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
     }
+
+
+def _without_addresses(text: str) -> str:
+    # a function's repr ends in its address, which is another one in the process that resumes
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

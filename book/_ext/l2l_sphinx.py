@@ -1,33 +1,53 @@
-"""What the book needs of Sphinx beyond its settings: docstrings as Markdown, the scoreboard, one tidy-up."""
+"""What the book needs of Sphinx beyond settings: Markdown docstrings and the scoreboard."""
 
+import inspect
 import re
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-VERDICTS = {"pass": "pass", "partial": "partial", "fail": "fail"}
-"""CSS classes of the scoreboard; any other verdict is an open one."""
+VERDICTS = ("pass", "partial", "fail")
+"""Verdicts with a colour of their own (CSS classes); any other is an open one."""
 
-MARKUP = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|(?P<special>[\\|*_])", re.DOTALL)
+MARKUP = re.compile(
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w+)\*"
+    r"|(?<!\w)(?P<base>[^\W\d_]|∇)(?P<place>[_^])(\{(?P<long>[^}]+)\}|(?P<short>\w))(?!\w)"
+    r"|(?P<special>[\\|*_])",
+    re.DOTALL,
+)
 
 
 def markdown_to_rst(app, what, name, obj, options, lines):
-    """Docstrings are Markdown in a small way ($ mathematics, ` code, no more): write them as autodoc reads them."""
+    """Rewrite docstrings, which are Markdown in a small way, as autodoc reads them."""
 
     def one(match):
-        if block := match["block"]:
-            body = "\n".join("   " + line.strip() for line in block.strip().splitlines())
+        part = match.groupdict()
+        if part["block"]:
+            body = "\n".join(
+                "   " + line.strip() for line in part["block"].strip().splitlines()
+            )
             return f"\n\n.. math::\n\n{body}\n\n"
-        if match["math"]:
-            return f":math:`{' '.join(match['math'].split())}`\\ "
-        if match["code"]:
-            return f"``{match['code']}``\\ "
-        return "\\" + match["special"]
+        if part["math"]:
+            return f":math:`{' '.join(part['math'].split())}`\\ "
+        if part["code"]:
+            return f"``{part['code']}``\\ "
+        if part["stress"]:
+            return f"*{part['stress']}*\\ "
+        if part["base"]:  # as in θ_t or e^{-p}
+            role = "sub" if part["place"] == "_" else "sup"
+            return f"{part['base']}\\ :{role}:`{part['long'] or part['short']}`\\ "
+        return "\\" + part["special"]
 
     text = MARKUP.sub(one, "\n".join(lines))
-    # a line that continues after a displayed formula begins a paragraph of its own, without indentation
+    # what follows a displayed formula begins a paragraph of its own, without indentation
     lines[:] = re.sub(r"(\n\n\.\. math::\n\n(?:   .*\n)+\n)[ \t]*", r"\1", text).split("\n")
+
+
+def skip_fields(app, what, name, obj, skip, options):
+    """Leave out fields: the class describes them, their own docstring is Python's."""
+    named = (obj.__doc__ or "").startswith("Alias for field number")
+    return True if named or inspect.isbuiltin(obj) else None
 
 
 class Scoreboard(SphinxDirective):
@@ -39,49 +59,61 @@ class Scoreboard(SphinxDirective):
         claims = evaluate_all()
         verdicts = [claim.verdict for claim in claims]
         total = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-        return [nodes.paragraph("", f"{len(claims)} claims: {total}."), self.table(claims)]
+        return [
+            nodes.paragraph("", f"{len(claims)} claims: {total}."),
+            self.table(claims),
+        ]
 
     def table(self, claims):
         """One row a claim."""
-        heads, widths = ("Claim", "Paper", "Passes if", "Here"), (38, 14, 24, 24)
+        heads, widths = ("Claim, source and rule", "Paper", "Here"), (56, 19, 25)
         group = nodes.tgroup(cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in widths]
-        head = nodes.row("", *[nodes.entry("", nodes.paragraph("", text)) for text in heads])
+        head = nodes.row(
+            "", *[nodes.entry("", nodes.paragraph("", text)) for text in heads]
+        )
         group += nodes.thead("", head)
         group += nodes.tbody("", *[self.row(claim) for claim in claims])
         return nodes.table("", group, classes=["scoreboard"])
 
     def row(self, claim):
         """What is claimed, where, how it is judged, and the verdict."""
-        verdict = nodes.inline("", claim.verdict, classes=["verdict", VERDICTS.get(claim.verdict, "open")])
-        return nodes.row(
-            "",
-            nodes.entry("", *self.markdown(f"**{claim.id}.** {claim.text} ({claim.source})")),
-            nodes.entry("", *self.markdown(claim.paper)),
-            nodes.entry("", *self.markdown(claim.rule)),
-            nodes.entry("", nodes.paragraph("", "", verdict), *self.markdown(claim.detail)),
-        )
+        shade = claim.verdict if claim.verdict in VERDICTS else "open"
+        verdict = nodes.inline("", claim.verdict, classes=["verdict", shade])
+        claimed = self.markdown(f"**{claim.id}.** {claim.text}")
+        claimed += [nodes.paragraph("", claim.source, classes=["source"])]
+        if claim.rule:
+            claimed += [nodes.paragraph("", "", nodes.literal("", claim.rule))]
+        here = [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)]
+        cells = (claimed, self.markdown(claim.paper), here)
+        return nodes.row("", *[nodes.entry("", *cell) for cell in cells])
 
     def markdown(self, text):
         """`text` as the page's own Markdown."""
         holder = nodes.container()
-        self.state.nested_parse(StringList(str(text or "").splitlines(), "claims.yml"), 0, holder)
+        lines = StringList(str(text or "").splitlines(), "claims.yml")
+        self.state.nested_parse(lines, 0, holder)
         return holder.children
 
 
-def one_thebe_script(app, page, template, context, doctree):
-    """sphinx-thebe declares its constants twice on each page, which is an error on the console: keep none of it."""
+def no_thebe(app, page, template, context, doctree):
+    """Keep sphinx-thebe off the page: it declares constants twice, a console error."""
     if scripts := context.get("script_files"):
-        scripts[:] = [s for s in scripts if "thebe" not in str(getattr(s, "filename", s)) and "THEBE" not in _body(s)]
+        scripts[:] = [
+            script for script in scripts if "thebe" not in _content(script).lower()
+        ]
 
 
-def _body(script):
-    return str((getattr(script, "attributes", None) or {}).get("body") or "")
+def _content(script):
+    """A script's address and its inline text."""
+    inline = (getattr(script, "attributes", None) or {}).get("body") or ""
+    return f"{getattr(script, 'filename', script)} {inline}"
 
 
 def setup(app):
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", markdown_to_rst)
-    app.connect("html-page-context", one_thebe_script, priority=900)
+    app.connect("autodoc-skip-member", skip_fields)
+    app.connect("html-page-context", no_thebe, priority=900)
     app.add_directive("scoreboard", Scoreboard)
     return {"parallel_read_safe": True}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from l2l_core.rule import Rule
-from l2l_core.rules.sgd import learning_rate
+from l2l_core.rules.sgd import learning_rate, scaled
 from l2l_core.tree import Params, map_tree
 from l2l_core.types import Signal
 
@@ -25,7 +25,7 @@ class RMSprop(Rule):
     def update(self, signal: Signal, state: Params, params: Params) -> tuple[Params, Params]:
         """The gradient over the root of its mean square."""
         square = map_tree(lambda s, g: self.alpha * s + (1 - self.alpha) * g * g, state, signal.grad)
-        return map_tree(lambda g, s: -self.lr * g / (s.sqrt() + self.eps), signal.grad, square), square
+        return map_tree(lambda g, s: scaled(self.lr, g) / (s.sqrt() + self.eps), signal.grad, square), square
 
 
 class AdamState(NamedTuple):
@@ -55,6 +55,6 @@ class Adam(Rule):
         c1, c2 = 1 - b1 ** (signal.step + 1), 1 - b2 ** (signal.step + 1)
 
         def step(m: Tensor, v: Tensor) -> Tensor:
-            return -self.lr * (m / c1) / ((v / c2).sqrt() + self.eps)
+            return scaled(self.lr, m / c1) / ((v / c2).sqrt() + self.eps)
 
         return map_tree(step, mean, square), AdamState(mean, square)

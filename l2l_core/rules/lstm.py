@@ -107,4 +107,5 @@ class CoordinatewiseLSTM(Rule):
 
 def _join(params: Params) -> Tensor:
     """Coordinates of b optimizees, optimizee after optimizee: `[b·n]`."""
-    return torch.cat([p.flatten(1) for p in params.values()], 1).flatten()
+    # not flatten(1), which a number a optimizee, `[b]`, does not have
+    return torch.cat([p.reshape(len(p), p[0].numel()) for p in params.values()], 1).flatten()

@@ -15,6 +15,11 @@ def learning_rate(lr: float) -> nn.Parameter:
     return nn.Parameter(torch.tensor(lr, dtype=torch.float64))
 
 
+def scaled(lr: Tensor, direction: Tensor) -> Tensor:
+    """−α · direction in the direction's own precision, which single numbers would lose to the learning rate's."""
+    return -lr.to(direction.dtype) * direction
+
+
 class SGD(Rule):
     """g_t = −α ∇_t."""
 
@@ -28,7 +33,7 @@ class SGD(Rule):
 
     def update(self, signal: Signal, state: tuple[()], params: Params) -> tuple[Params, tuple[()]]:
         """−α ∇_t."""
-        return map_tree(lambda g: -self.lr * g, signal.grad), state
+        return map_tree(lambda g: scaled(self.lr, g), signal.grad), state
 
 
 class Momentum(Rule):
@@ -49,7 +54,7 @@ class Momentum(Rule):
     def update(self, signal: Signal, state: Params, params: Params) -> tuple[Params, Params]:
         """−α v_{t+1}."""
         velocity = self.velocity(signal, state)
-        return map_tree(lambda v: -self.lr * v, velocity), velocity
+        return map_tree(lambda v: scaled(self.lr, v), velocity), velocity
 
 
 class NAG(Momentum):
@@ -64,6 +69,6 @@ class NAG(Momentum):
         velocity = self.velocity(signal, state)
 
         def step(g: Tensor, v: Tensor) -> Tensor:
-            return -self.lr * (g + self.momentum * v)
+            return scaled(self.lr, g + self.momentum * v)
 
         return map_tree(step, signal.grad, velocity), velocity

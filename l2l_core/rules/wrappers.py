@@ -87,7 +87,7 @@ class Reflected(Rule):
 
     def _signs(self, name: str, like: Tensor) -> Tensor:
         draws = np.random.default_rng([self.seed, crc32(name.encode())]).integers(0, 2, tuple(like.shape))
-        return torch.from_numpy(2.0 * draws - 1).to(like)
+        return torch.as_tensor(2.0 * draws - 1).to(like)
 
 
 class Grouped(Rule):

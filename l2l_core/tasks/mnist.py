@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -38,11 +39,16 @@ class MNISTNetwork(Task):
         object.__setattr__(self, "pixels", images.pixels.to(self.device))
         object.__setattr__(self, "labels", images.labels.to(self.device))
 
+    @property
+    def source(self) -> str:
+        """Where the images come from: "MNIST", or a stand-in's description."""
+        return mnist(self.split).source
+
     def sample(self, gen: torch.Generator) -> Optimizee:
         """Draw a start; minibatches are streams of image indices."""
         widths = [784] + [self.width] * self.depth + [10]
         start = {}
-        for layer, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
             start[f"{layer}.weight"] = self.start_std * torch.randn(fan_out, fan_in, generator=gen, dtype=self.dtype)
             start[f"{layer}.bias"] = self.start_std * torch.randn(fan_out, generator=gen, dtype=self.dtype)
         return Optimizee(to(start, self.device), self.loss, self.batches)

@@ -1,0 +1,159 @@
+"""The command line: `python -m l2l_core list|train|evaluate|tune|claims|promote …`."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+
+from l2l_core.claims import evaluate_all
+from l2l_core.distributed import is_writer, join, leave
+from l2l_core.experiment import train_meta_seed
+from l2l_core.promote import promote
+from l2l_core.recipes import RECIPES, Recipe, recipe
+from l2l_core.report import report, tune_baselines
+from l2l_core.zoo import pretrained
+
+
+def main(words: list[str] | None = None) -> None:
+    """Parse the command line and run one command. User errors end with one line and exit status 2."""
+    parser = _parser()
+    args = parser.parse_args(words)
+    try:
+        args.run(args)
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        parser.exit(2, f"l2l_core: {error}\n")
+    finally:
+        leave()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m l2l_core",
+        description="Train optimizers, compare them with tuned hand-designed ones, and judge the papers' claims.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("list", help="show the recipes and the trained rules that come with the package")
+    one.set_defaults(run=_list)
+
+    one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
+    _common(one)
+    one.add_argument("--seed", type=int, help="train this one meta-seed (default: all of the scale's seeds)")
+    one.add_argument("--seeds", type=int, help="train the meta-seeds 0 … N−1", metavar="N")
+    one.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="continue what is in the output folder (default); --no-resume refuses a folder that is not empty",
+    )
+    one.set_defaults(run=_train)
+
+    one = commands.add_parser("evaluate", help="test the meta-seeds that have finished, beside tuned baselines")
+    _common(one)
+    one.set_defaults(run=_evaluate)
+
+    one = commands.add_parser("tune", help="search the learning rates of a recipe's hand-designed baselines")
+    _common(one)
+    one.set_defaults(run=_tune)
+
+    one = commands.add_parser("claims", help="judge every claim of the papers from the committed results")
+    one.set_defaults(run=_claims)
+
+    one = commands.add_parser("promote", help="copy a finished paper-scale run into results/ and the zoo")
+    one.add_argument("recipe", help="a name from `list`")
+    one.add_argument("--out", type=Path, help="the run's folder (default: runs/RECIPE/paper)")
+    one.set_defaults(run=_promote)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", help="a name from `list`")
+    parser.add_argument("--scale", default="smoke", help="how much: smoke (seconds) or paper (default: smoke)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto: cuda where there is one (default)")
+    parser.add_argument("--out", type=Path, help="where to write (default: runs/RECIPE/SCALE)")
+
+
+def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
+    chosen = recipe(args.recipe)
+    chosen.budget(args.scale)
+    cuda = torch.cuda.is_available()
+    device = ("cuda" if cuda else "cpu") if args.device == "auto" else args.device
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"unknown device {args.device!r}; there are cpu, cuda and auto")
+    if device == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU a process
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    if device.startswith("cuda") and not cuda:
+        raise ValueError("there is no CUDA device here; use --device cpu")
+    data = os.environ.get("L2L_DATA")
+    if data:
+        os.environ["L2L_DATA"] = str(Path(data).resolve())
+    return chosen, args.out or Path("runs") / chosen.name / args.scale, device
+
+
+def _list(args: argparse.Namespace) -> None:
+    for one in RECIPES.values():
+        print(f"{one.name:18} {one.summary}  [{', '.join(one.scales)}]")
+    print(f"\ntrained rules: {', '.join(pretrained()) or 'none'}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    chosen, out, device = _place(args)
+    if not args.resume and out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty; resume it, delete it, or give another --out")
+    shard = join(device)
+    count = args.seeds or chosen.budget(args.scale).seeds
+    for seed in range(count) if args.seed is None else [args.seed]:
+        train_meta_seed(chosen, args.scale, seed, out, device=device, shard=shard, progress=_bars())
+    if is_writer():
+        _report(chosen, args.scale, out, device)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    chosen, out, device = _place(args)
+    _report(chosen, args.scale, out, device)
+
+
+def _tune(args: argparse.Namespace) -> None:
+    chosen, out, device = _place(args)
+    for name, entry in tune_baselines(chosen, args.scale, out, device=device, progress=_bars()).items():
+        print(
+            f"{name:16} lr {entry['lr']:.4g}   validation {entry['validation']:.4g}   {len(entry['grid'])} rates tried"
+        )
+
+
+def _claims(args: argparse.Namespace) -> None:
+    for claim in evaluate_all():
+        print(f"{claim.id:4} {claim.verdict:18} {claim.text}")
+        if claim.detail:
+            print(f"     {'':18} paper: {claim.paper}. Here: {claim.detail}")
+
+
+def _promote(args: argparse.Namespace) -> None:
+    chosen = recipe(args.recipe)
+    names = promote(chosen, args.out or Path("runs") / chosen.name / "paper")
+    print(f"promoted {chosen.name}: {', '.join(names)}")
+
+
+def _report(chosen: Recipe, scale: str, out: Path, device: str) -> None:
+    command = f"python -m l2l_core train {shlex.quote(chosen.name)} --scale {scale}"
+    metrics = report(chosen, scale, out, command, device=device, progress=_bars())
+    for step in metrics["seeds"][0]["at"]:
+        print(f"mean loss at step {step} on {metrics['problems']['test']} test problems ({metrics['data']}):")
+        for seed in metrics["seeds"]:
+            print(f"  meta-seed {seed['seed']}: {seed['at'][step]['mean']:.4g}")
+        for name, entry in metrics["baselines"].items():
+            print(f"  {name}: {entry['at'][step]['mean']:.4g}")
+    if metrics["success"]:
+        runs, succeeded = metrics["success"]["runs"], metrics["success"]["succeeded"]
+        print(f"{succeeded} of {runs} runs beat the best tuned baseline, {metrics['best_baseline']}, in validation")
+
+
+def _bars() -> bool:
+    return is_writer() and os.environ.get("L2L_STATIC") != "1"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

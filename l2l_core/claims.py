@@ -1,0 +1,88 @@
+"""Claims of the papers, judged from `results/` by rules that were written before the runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l2l_core.recipes import RECIPES
+from l2l_core.store import read_json
+
+PACKAGE = Path(__file__).parent
+RESULTS = PACKAGE / "results"
+
+PAPERS_FOUR = ("sgd", "nag", "rmsprop", "adam")
+"""The baselines of Andrychowicz et al. 2016, with Torch7's other settings."""
+
+_SAFE = {"abs": abs, "all": all, "any": any, "max": max, "min": min, "range": range, "sum": sum}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what became of it.
+
+    `verdict`: "pass" (the rule holds for the mean over meta-seeds and for more than half of them), "partial"
+    (for at least one), "fail" (for none), "not yet evaluated". `detail` says what was measured.
+    """
+
+    id: str
+    text: str
+    source: str
+    paper: str
+    rule: str
+    verdict: str
+    detail: str
+
+
+def evaluate_all(results: Path = RESULTS) -> list[Judged]:
+    """Judge every claim of `claims.yml` from the results in a folder."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError("reading claims.yml needs PyYAML: pip install 'l2l-core[book]'") from error
+    claims = yaml.safe_load((PACKAGE / "claims.yml").read_text(encoding="utf-8"))
+    return [_judge(claim, results) for claim in claims]
+
+
+def _judge(claim: dict[str, Any], results: Path) -> Judged:
+    fields = {key: claim.get(key, "") for key in ("id", "text", "source", "paper", "rule")}
+    folder = results / claim.get("recipe", "")
+    if "rule" not in claim or not (folder / "curves.json").exists():
+        return Judged(**fields, verdict="not yet evaluated", detail="")
+    curves, metrics = read_json(folder / "curves.json"), read_json(folder / "metrics.json")
+    names = [vocabulary(curves, metrics, claim["recipe"], seed) for seed in range(len(curves["learned"]))]
+    held = [bool(_evaluate(claim["rule"], words)) for words in names]
+    over_all = bool(_evaluate(claim["rule"], vocabulary(curves, metrics, claim["recipe"], None)))
+    verdict = "pass" if over_all and sum(held) > len(held) / 2 else "partial" if any(held) else "fail"
+    ours = [float(_evaluate(claim["ours"], words)) for words in names]
+    mean = sum(ours) / len(ours)
+    spread = f" ({min(ours):.3g} to {max(ours):.3g})" if max(ours) > min(ours) else ""
+    return Judged(**fields, verdict=verdict, detail=f"{mean:.3g}{spread}; holds for {sum(held)}/{len(held)} meta-seeds")
+
+
+def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, seed: int | None) -> dict[str, Any]:
+    """The words of a rule, for one meta-seed (by position) or, with None, for the mean over all."""
+    average = RECIPES[recipe].average
+    chosen = range(len(curves["learned"])) if seed is None else [seed]
+
+    def over(values: list[float], t: int) -> float:
+        window = values[t - average + 1 : t + 1]
+        return sum(window) / len(window)
+
+    def lstm(t: int) -> float:
+        return sum(over(curves["learned"][k]["mean"], t) for k in chosen) / len(chosen)
+
+    def tuned(name: str, t: int) -> float:
+        return over(curves["baselines"][name]["mean"], t)
+
+    return {
+        "lstm": lstm,
+        "tuned": tuned,
+        "printed": lambda name, t: tuned(f"{name} as printed", t),
+        "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),
+        "raw": lambda name, t: curves["baselines"][name]["mean"][t],
+        "total": sum(metrics["seeds"][k]["sum"] for k in chosen) / len(chosen),
+    }
+
+
+def _evaluate(expression: str, words: dict[str, Any]) -> Any:
+    return eval(expression, {"__builtins__": {}, **_SAFE, **words})

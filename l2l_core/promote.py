@@ -1,0 +1,72 @@
+"""From a finished run to what the book stands on: `results/` and the zoo."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from l2l_core.claims import RESULTS
+from l2l_core.recipes import Recipe
+from l2l_core.store import load_tensors, read_json, save_tensors, write_json
+from l2l_core.zoo import ZOO
+
+
+def promote(recipe: Recipe, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -> list[str]:
+    """Copy a finished paper-scale run into `results/` and its rules into the zoo; return the rules' names.
+
+    The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`.
+    Raises ValueError, saying what is missing, for any other run: of another scale, with seeds unfinished or
+    untested, on stand-in data.
+    """
+    metrics = _finished(recipe, run)
+    seeds = sorted(metrics["seeds"], key=lambda seed: seed["validation"])
+    median = seeds[(len(seeds) - 1) // 2]["seed"]
+    for old in zoo.glob(f"{recipe.name}-lstm*"):
+        old.unlink()
+    names = []
+    for seed in seeds:
+        k = seed["seed"]
+        name = f"{recipe.name}-lstm" + ("" if k == median else f"-seed{k}")
+        phi, _ = load_tensors(run / f"seed{k}" / "phi.safetensors")
+        path = zoo / f"{name}.safetensors"
+        save_tensors(path, phi, {"recipe": recipe.name, "seed": k})
+        card = {
+            "recipe": recipe.name,
+            "seed": k,
+            "command": metrics["command"],
+            "versions": metrics["versions"],
+            "validation": seed["validation"],
+            "test": seed["at"],
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        write_json(zoo / f"{name}.json", card)
+        names.append(name)
+    folder = results / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("metrics.json", "curves.json"):
+        shutil.copyfile(run / file, folder / file)
+    return names
+
+
+def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
+    if not (run / "metrics.json").exists():
+        raise ValueError(f"nothing to promote: {run} has no metrics.json; train and evaluate {recipe.name!r} first")
+    metrics = read_json(run / "metrics.json")
+    if metrics["scale"] != "paper":
+        raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
+    if metrics["data"] not in ("generated", "MNIST"):
+        raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
+    budget = recipe.budget("paper")
+    found = {seed["seed"] for seed in metrics["seeds"]}
+    missing = set(range(budget.seeds)) - found
+    if missing:
+        raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {budget.seeds}")
+    short = [
+        f"seed {seed['seed']} restart {one['restart']}: {one['meta_steps']}"
+        for seed in metrics["seeds"]
+        for one in seed["restarts"]
+        if "diverged" not in one and one["meta_steps"] < budget.meta_steps
+    ]
+    if short:
+        raise ValueError(f"{run} stopped before its {budget.meta_steps} meta-steps ({'; '.join(short)})")
+    return metrics

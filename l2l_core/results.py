@@ -1,0 +1,64 @@
+"""Results of a recipe as a page uses them: made now at smoke or paper scale, or read as committed."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from l2l_core.claims import RESULTS
+from l2l_core.experiment import train_meta_seed
+from l2l_core.recipes import Recipe
+from l2l_core.report import report
+from l2l_core.store import read_json
+
+BOOK = "book"
+"""The scale at which pages are read: nothing is retrained."""
+
+
+class Results(NamedTuple):
+    """The numbers of a recipe: `metrics` and `curves` as `report` writes them, and where they come from."""
+
+    metrics: dict[str, Any]
+    curves: dict[str, Any]
+    origin: str
+
+    def learned(self, statistic: str = "mean") -> np.ndarray:
+        """The learned rule's test curve (the "mean" or "median" over problems) of every meta-seed `[seed, t]`."""
+        return np.array([seed[statistic] for seed in self.curves["learned"]])
+
+    def baseline(self, name: str, statistic: str = "mean") -> np.ndarray:
+        """A hand-designed rule's test curve `[t]`."""
+        return np.array(self.curves["baselines"][name][statistic])
+
+    @property
+    def median_seed(self) -> int:
+        """The position of the meta-seed with the median validation score: the one to show where one is shown."""
+        order = np.argsort([seed["validation"] for seed in self.metrics["seeds"]])
+        return int(order[(len(order) - 1) // 2])
+
+
+def obtain(recipe: Recipe, scale: str, out: str | Path | None = None, device: str = "cpu") -> Results:
+    """Results of `recipe`: retrained at scale "smoke" or "paper" (into `out`, resumed from there), read at "book".
+
+    At "book" a finished run in `out` is preferred to the results that came with the package. Prints which.
+    Raises FileNotFoundError if there is neither.
+    """
+    folder = Path(out) if out else Path("runs") / recipe.name / scale
+    if scale != BOOK:
+        bars = os.environ.get("L2L_STATIC") != "1"
+        for seed in range(recipe.budget(scale).seeds):
+            train_meta_seed(recipe, scale, seed, folder, device=device, progress=bars)
+        report(recipe, scale, folder, f"obtain({recipe.name!r}, {scale!r})", device=device, progress=bars)
+        return _read(folder, f"trained now, at scale {scale}")
+    if (folder / "metrics.json").exists():
+        return _read(folder, "read from `out`")
+    if (RESULTS / recipe.name / "metrics.json").exists():
+        return _read(RESULTS / recipe.name, "the committed results")
+    raise FileNotFoundError(f"no results of {recipe.name!r}: neither in {folder} nor in the package")
+
+
+def _read(folder: Path, origin: str) -> Results:
+    results = Results(read_json(folder / "metrics.json"), read_json(folder / "curves.json"), origin)
+    print(f"{results.metrics['recipe']}: {origin} ({len(results.metrics['seeds'])} meta-seeds)")
+    return results

@@ -1,0 +1,84 @@
+"""Reflection and division into groups."""
+
+import pytest
+import torch
+from conformance import assert_same, by_rank, small_lstm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from l2l_core import LogSign, Signal
+from l2l_core.rules import SGD, Adam, Grouped, Reflected
+
+X = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(3), "gain": torch.tensor(2.0)}
+
+
+def first(rule, grads):
+    return rule.update(Signal(grads, None, 0, 10), rule.init(grads), grads)
+
+
+def times(signs, tree):
+    return {name: signs[name] * p for name, p in tree.items()}
+
+
+def test_signs_are_signs_and_belong_to_seed_name_and_shape():
+    signs = Reflected(SGD(1), seed=1).init(X).signs
+    assert all(s.abs().eq(1).all() for s in signs.values())
+    assert [(s.shape, s.dtype) for s in signs.values()] == [(p.shape, p.dtype) for p in X.values()]
+    wide = {"x": torch.zeros(400), "y": torch.zeros(400)}
+    one, other = (Reflected(SGD(1), seed).init(wide).signs for seed in (1, 2))
+    assert not one["x"].equal(one["y"])
+    assert not one["x"].equal(other["x"])
+    assert abs(float(one["x"].mean())) < 0.2
+    assert_same(Reflected(SGD(1), 1).init({"x": wide["x"]}).signs["x"], one["x"])
+
+
+def test_signs_do_not_touch_any_generator():
+    before = torch.get_rng_state()
+    Reflected(SGD(1)).init(X)
+    assert torch.get_rng_state().equal(before)
+
+
+def test_a_reflected_rule_walks_the_mirrored_problem_and_mirrors_it_back():
+    inner = small_lstm(features=LogSign())
+    rule = Reflected(inner, seed=4)
+    update, state = first(rule, X)
+    mirrored, memory = first(inner, times(state.signs, X))
+    assert_same(update, times(state.signs, mirrored))
+    assert_same(state.inner, memory)
+
+
+@given(st.integers(0, 2**31))
+def test_reflection_leaves_an_odd_rule_as_it_is(seed):
+    assert_same(first(Reflected(Adam(0.1), seed), X)[0], first(Adam(0.1), X)[0])
+
+
+def test_a_constant_drift_cancels_under_reflection():
+    # a rule that adds 1 to every coordinate whatever it sees
+    rule = small_lstm()
+    with torch.no_grad():
+        rule.readout.weight.zero_()
+        rule.readout.bias.fill_(1)
+    x = {"x": torch.zeros(10_000)}
+    drift = first(rule, x)[0]["x"]
+    assert drift.mean().item() == pytest.approx(0.3)
+    assert abs(first(Reflected(rule), x)[0]["x"].mean().item()) < 0.02
+
+
+def test_each_group_is_updated_by_its_own_rule():
+    rule = Grouped({"matrices": SGD(1), "others": SGD(10)}, by_rank)
+    update, _ = first(rule, X)
+    assert list(update) == list(X)
+    assert_same(update, {name: -(1 if p.ndim == 2 else 10) * p for name, p in X.items()})
+
+
+def test_a_rule_without_tensors_rests():
+    rule = Grouped({"matrices": SGD(1), "others": small_lstm()}, by_rank)
+    only = {"a.weight": X["a.weight"]}
+    assert list(rule.init(only)) == ["matrices"]
+    assert_same(first(rule, only)[0], first(SGD(1), only)[0])
+
+
+def test_a_name_without_a_rule_is_refused():
+    rule = Grouped({"conv": SGD(1)}, lambda name, shape: "dense")
+    with pytest.raises(KeyError, match=r"'a.weight' is assigned to 'dense'; there are rules for \['conv'\]"):
+        rule.init(X)

@@ -1,0 +1,89 @@
+"""Figures: fixed colours, labels that do not overlap, the same SVG on every run."""
+
+import io
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("agg")
+
+from matplotlib import pyplot as plt
+
+from l2l_core.plotting import COLOURS, colour, curves, label_lines, use_style
+from l2l_core.rules import HAND_DESIGNED
+
+
+@pytest.fixture(autouse=True)
+def styled():
+    with mpl.rc_context():
+        use_style()
+        yield
+    plt.close("all")
+
+
+def labels(ax):
+    return {text.get_text(): text.get_window_extent() for text in ax.texts}
+
+
+def test_every_rule_has_a_colour_of_its_own():
+    assert {"lstm", *HAND_DESIGNED} <= set(COLOURS)
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+@pytest.mark.parametrize(("name", "rule"), [("Adam, tuned", "adam"), ("LSTM", "lstm"), ("adam-cosine", "adam-cosine")])
+def test_colour_is_found_by_the_first_word(name, rule):
+    assert colour(name) == COLOURS[rule]
+
+
+def test_labels_stand_apart_and_in_the_order_of_the_lines():
+    ax = plt.subplots()[1]
+    ends = {"SGD": 0.2, "NAG": 0.19, "Adam": 0.185, "LSTM": 0.18}
+    curves(ax, {name: np.linspace(1, end, 50) for name, end in ends.items()})
+    boxes = list(labels(ax).items())
+    assert [name for name, _ in boxes] == ["LSTM", "Adam", "NAG", "SGD"]
+    for (_, low), (_, high) in pairwise(boxes):
+        assert low.y1 <= high.y0 + 1
+    right = ax.get_window_extent().x1
+    assert all(box.x0 >= right for _, box in boxes)
+
+
+def test_label_of_a_diverging_line_stays_at_its_last_finite_point():
+    ax = plt.subplots()[1]
+    ax.plot([0, 1, 2], [1.0, 2.0, np.nan], label="diverges")
+    label_lines(ax)
+    assert ax.texts[0].xy == pytest.approx((1, 2))
+
+
+@pytest.mark.parametrize(("seeds", "lines"), [(1, 1), (5, 6), (12, 1)])
+def test_few_seeds_are_drawn_one_by_one(seeds, lines):
+    ax = plt.subplots()[1]
+    curves(ax, {"LSTM": np.ones((seeds, 4)) * np.arange(seeds)[:, None]}, start=1)
+    assert len(ax.get_lines()) == lines
+    assert len(ax.collections) == (seeds > 1)
+    assert ax.get_lines()[-1].get_xdata().tolist() == [1, 2, 3, 4]
+
+
+def test_centre_is_the_median_or_the_mean():
+    values = np.array([[0.0], [0.0], [9.0]])
+    ends = []
+    for centre in ("median", "mean"):
+        ax = plt.subplots()[1]
+        curves(ax, {"LSTM": values}, centre=centre)
+        ends.append(ax.get_lines()[-1].get_ydata()[0])
+    assert ends == [0.0, 3.0]
+
+
+def test_svg_is_the_same_on_every_run_and_transparent():
+    def draw():
+        fig, ax = plt.subplots()
+        curves(ax, {"LSTM": np.arange(5.0), "Adam": np.arange(5.0) ** 2})
+        file = io.BytesIO()
+        fig.savefig(file, format="svg", metadata={"Date": None})
+        return file.getvalue()
+
+    first = draw()
+    assert first == draw()
+    assert b"fill: #ffffff" not in first
+    assert b"<text" not in first
