@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from l2l_core.distributed import gather
+from l2l_core.distributed import joined
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
 from l2l_core.unroll import Carry, Unroll, first_order
@@ -20,12 +20,15 @@ class Estimate(NamedTuple):
 
 
 class TBPTTState(NamedTuple):
-    """Where an episode stands: its generator, that generator's state at its start, its problems, its carry."""
+    """Where an episode stands: its generator, that generator's state at its start, its problems, its carry.
+
+    Between two episodes there are no problems and no carry, and a checkpoint is small.
+    """
 
     gen: torch.Generator
     start: Tensor
     problems: list[Optimizee]
-    carry: Carry
+    carry: Carry | None
 
 
 def draw(problems: list[Optimizee], steps: int, gen: torch.Generator) -> Batch:
@@ -60,42 +63,52 @@ class tbptt:
         if self.b < 1 or self.b % ranks or not 0 <= rank < ranks:
             raise ValueError(f"b = {self.b} optimizees cannot be shared evenly by {ranks} processes (rank {rank})")
 
-    def init(self, gen: torch.Generator, phi: Params) -> TBPTTState:
+    def init(self, gen: torch.Generator) -> TBPTTState:
+        """The state between two episodes: nothing is drawn yet."""
+        return TBPTTState(gen, gen.get_state(), [], None)
+
+    def begin(self, phi: Params, state: TBPTTState) -> TBPTTState:
         """Begin an episode: b fresh problems, evaluated where they start."""
-        start = gen.get_state()
+        gen = state.gen
         problems = [self.task.sample(gen) for _ in range(self.b)]
         data = self._share(draw(problems, 1, gen))
         params = self._share(stack([p.params for p in problems]))
         with torch.no_grad():
             first = map_tree(lambda d: d[:, 0], data)
             carry = self.unroll.start(phi, problems[0].loss, params, first)
-        return TBPTTState(gen, start, problems, detach(carry))
+        return state._replace(problems=problems, carry=detach(carry))
 
     def step(self, phi: Params, state: TBPTTState) -> tuple[Estimate, TBPTTState]:
-        """One window; at the episode's end the state begins the next one."""
+        """One window; the first of an episode begins it, the last ends it."""
+        if state.carry is None:
+            state = self.begin(phi, state)
         data = self._share(draw(state.problems, self.window, state.gen))
         window = graph_free_window if self.unroll.oracle is first_order else autograd_window
         estimate, carry = window(self.unroll, phi, state.problems[0].loss, state.carry, data)
         if carry.step == self.unroll.horizon:
-            return estimate, self.init(state.gen, phi)
+            return estimate, self.init(state.gen)
         return estimate, state._replace(carry=carry)
 
     def pack(self, state: TBPTTState) -> dict[str, Tensor]:
         """The state of all b optimizees as named tensors, for a checkpoint; every process of a group must call it."""
-        tensors = {f"carry.{i}": gather(leaf) for i, leaf in enumerate(leaves(state.carry._replace(step=0))[:-1])}
-        step = torch.tensor(state.carry.step)
-        return {**tensors, "step": step, "gen": state.gen.get_state(), "start": state.start}
+        tensors = {"gen": state.gen.get_state(), "start": state.start}
+        if state.carry is not None:
+            *carried, step = leaves(state.carry)
+            tensors |= {f"carry.{i}": joined(leaf) for i, leaf in enumerate(carried)} | {"step": torch.tensor(step)}
+        return tensors
 
     def unpack(self, tensors: dict[str, Tensor], phi: Params) -> TBPTTState:
         """The inverse of `pack`: the problems are drawn again from where their episode began."""
         gen = torch.Generator()
         gen.set_state(tensors["start"])
-        fresh = self.init(gen, phi)
+        state = self.init(gen)
+        if "step" not in tensors:
+            return state
+        state = self.begin(phi, state)
         gen.set_state(tensors["gen"])
-        like = leaves(fresh.carry)
-        device = like[0].device
-        values = [self._share(tensors[f"carry.{i}"]).to(device) for i in range(len(like) - 1)]
-        return fresh._replace(carry=with_leaves(fresh.carry, [*values, int(tensors["step"])]))
+        like = leaves(state.carry)[:-1]
+        values = [self._share(tensors[f"carry.{i}"]).to(leaf.device) for i, leaf in enumerate(like)]
+        return state._replace(carry=with_leaves(state.carry, [*values, int(tensors["step"])]))
 
     def _share(self, tree: Batch) -> Batch:
         """This process's optimizees of the b."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from l2l_core.headline import write_headline
 from l2l_core.store import read_json, write_atomically, write_json
 
 SETUP = """\
@@ -146,6 +147,8 @@ def _need(module: str) -> Any:
 
 
 if __name__ == "__main__":
-    named = [Path(p) for p in sys.argv[1:]] or chapters(find_root(Path.cwd()))
+    book = find_root(Path.cwd())
+    named = [Path(p) for p in sys.argv[1:]] or chapters(book)
     write_setup_cells(named)
     execute(named)
+    write_headline(book / "book" / "_static" / "headline.svg")

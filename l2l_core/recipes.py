@@ -25,7 +25,7 @@ class Budget:
 
     `restarts` independent runs a meta-seed, of `meta_steps` updates of φ on `b` optimizees each; a validation
     every `validate_every` updates on `validation_problems`; reports on `test_problems`; learning rates of
-    baselines tuned on `tuning_problems`.
+    baselines tuned on `tuning_problems` (0: those at which tuning would start are used).
     """
 
     meta_steps: int
@@ -109,14 +109,6 @@ _MNIST = {
     "window": 20,
     "test_steps": 200,
     "average": 10,
-    "baselines": {
-        "sgd": 3.0,
-        "nag": 1.0,
-        "rmsprop": 0.01,
-        "rmsprop-0.9": 0.02,
-        "adam": 0.03,
-        "adam-cosine": 0.05,
-    },
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -145,7 +137,7 @@ RECIPES: dict[str, Recipe] = {
             },
             as_printed={"sgd": 0.0018, "nag": 0.0016},
             scales={
-                "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=16, test_problems=32, seeds=1),
+                "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=0, test_problems=32, seeds=1),
                 "paper": Budget(2500, 125, b=128, tuning_problems=2000),
             },
         ),
@@ -172,8 +164,16 @@ RECIPES: dict[str, Recipe] = {
             rule=lambda: Reflected(CoordinatewiseLSTM(features=LogSign(), scale=0.1)),
             meta_lr=(1e-2, 1e-2),
             slowdown=1000,
+            baselines={
+                "sgd": 3.0,
+                "nag": 1.0,
+                "rmsprop": 0.01,
+                "rmsprop-0.9": 0.02,
+                "adam": 0.03,
+                "adam-cosine": 0.05,
+            },
             scales={
-                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
+                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
                 "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,
@@ -183,8 +183,9 @@ RECIPES: dict[str, Recipe] = {
             summary="The same by the paper's own protocol: no reflection, a learning rate of φ drawn at random",
             rule=lambda: CoordinatewiseLSTM(features=LogSign(), scale=0.1),
             meta_lr=(1e-3, 1e-2),
+            baselines={},
             scales={
-                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=1, test_problems=1, seeds=1),
+                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
                 "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_core.baselines import tune
+from l2l_core.baselines import Tuned, tune
 from l2l_core.evaluation import at, evaluate
 from l2l_core.recipes import Recipe, fresh_rule
 from l2l_core.rule import Rule
@@ -43,10 +43,10 @@ def _tune(
     def score(lr: float) -> float:
         label = progress and f"tuning {progress}, lr {lr:.4g}"
         rule = RULES[name](lr).to(device)
-        curves = evaluate(rule, task, problems, horizon, seed=f"{recipe.family}/tuning", progress=label)
+        curves = evaluate(rule, task, problems or 1, horizon, seed=f"{recipe.family}/tuning", progress=label)
         return recipe.unit * float(at(curves, horizon, recipe.average).mean())
 
-    tuned = tune(score, start)
+    tuned = tune(score, start) if problems else Tuned(start, value := score(start), [(start, value)])
     # JSON has no infinity: a rate that diverged has the score null
     grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)

@@ -5,14 +5,14 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
-from l2l_core.distributed import alone, is_writer, mean_over_ranks
+from l2l_core.distributed import agreed, is_writer, mean_over_ranks
 from l2l_core.evaluation import generator
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
@@ -91,13 +91,15 @@ class _Run:
         self.estimator, self.training, self.out, self.device = estimator, training, out, device
         self.phi = {name: w.detach().clone().to(device) for name, w in rule.named_parameters()}
         self.adam = torch.optim.Adam(list(self.phi.values()), lr=training.lr)
-        self.step, self.history, self.best, self.best_score = 0, [], self.phi, inf
+        self.step, self.history, self.best, self.best_score = 0, [], self._copy(), inf
         self.spent, self.since, self.saved = 0.0, time.monotonic(), time.monotonic()
         self.identity = _identity(self.phi, estimator, training, seed)
         if self.file is not None and self.file.exists():
             self.load()
         else:
-            self.state = estimator.init(generator("train", seed), self.phi)
+            self.state = estimator.init(generator("train", seed))
+            if self.out is not None and is_writer():
+                (self.out / "log.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
 
     @property
     def file(self) -> Path | None:
@@ -106,7 +108,7 @@ class _Run:
     @property
     def stale(self) -> int:
         """Validations since the best one."""
-        scores = [line["validation"] for line in self.history]
+        scores = [inf if isnan(line["validation"]) else line["validation"] for line in self.history]
         return len(scores) - 1 - scores.index(min(scores)) if scores else 0
 
     def advance(self) -> None:
@@ -131,7 +133,7 @@ class _Run:
         """Freeze φ, validate, keep it if it is the best so far."""
         value = validate(self.phi)
         if value < self.best_score:
-            self.best, self.best_score = {name: w.clone() for name, w in self.phi.items()}, value
+            self.best, self.best_score = self._copy(), value
         line = {"meta_step": self.step, "validation": value, "best": self.best_score, "seconds": self.seconds}
         self.history.append(line)
         if self.out is not None and is_writer():
@@ -139,21 +141,23 @@ class _Run:
             with (self.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
 
+    def _copy(self) -> Params:
+        return {name: w.clone() for name, w in self.phi.items()}
+
     @property
     def seconds(self) -> float:
         """Wall-clock time spent in this run, over all its sittings."""
         return round(self.spent + time.monotonic() - self.since, 2)
 
     def save_now_and_then(self) -> None:
-        # alone by the clock; in a group at validations, so that all processes save together
-        due = time.monotonic() - self.saved > 60 if alone() else self.step % self.training.validate_every == 0
-        if due:
+        if agreed(time.monotonic() - self.saved > 60, self.device):
             self.save()
 
     def save(self) -> None:
         if self.file is None:
             return
-        packed = self.estimator.pack(self.state)
+        self.saved = time.monotonic()
+        packed = self.estimator.pack(self.state)  # every process gives its share
         if not is_writer():
             return
         state = self.adam.state_dict()["state"]
@@ -168,20 +172,23 @@ class _Run:
             "seconds": self.seconds,
         }
         save_tensors(self.file, tensors, facts)
-        self.saved = time.monotonic()
 
     def load(self) -> None:
         tensors, facts = load_tensors(self.file)
+        if "identity" not in facts:
+            raise ValueError(f"{self.file} is not a checkpoint of meta-training; delete it to start again")
         stored = {k: _without_addresses(v) for k, v in facts["identity"].items()}
-        if stored != self.identity:
-            changed = sorted(k for k in self.identity if stored.get(k) != self.identity[k])
+        # a checkpoint does not answer for settings that it was written too early to mention
+        changed = sorted(k for k in stored if stored[k] != self.identity.get(k))
+        if changed:
             raise ValueError(
                 f"{self.file} belongs to another run: {', '.join(changed)} differ. Use another `out`, or delete it."
             )
         tensors = to(tensors, self.device)
         for name, w in strip(tensors, "phi.").items():
             self.phi[name].copy_(w)
-        self.best = strip(tensors, "best.")
+        best = strip(tensors, "best.")
+        self.best = {name: best[name] for name in self.phi}  # in the rule's order, which the file does not keep
         entries = {i: strip(tensors, f"adam.{i}.") for i in range(len(self.phi))}
         groups = self.adam.state_dict()["param_groups"]
         self.adam.load_state_dict({"state": {i: e for i, e in entries.items() if e}, "param_groups": groups})
@@ -189,7 +196,9 @@ class _Run:
         self.state = self.estimator.unpack(cpu, self.phi)
         self.step, self.best_score, self.history = facts["step"], facts["best_score"], facts["history"]
         self.spent = facts["seconds"]
-        write_atomically(self.out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in self.history).encode())
+        if is_writer():
+            log = "".join(json.dumps(line) + "\n" for line in self.history)
+            write_atomically(self.out / "log.jsonl", log.encode())
 
 
 def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -> dict[str, Any]:
@@ -199,7 +208,9 @@ def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -
     return settings | {
         "seed": str(seed),
         "start": f"{float(ravel(detach(phi)).double().sum()):.9g} over {sum(w.numel() for w in phi.values())} weights",
+        "rule": _without_addresses(repr(unroll.rule)),
         "task": _without_addresses(repr(estimator.task)),
+        "data": getattr(estimator.task, "source", "generated"),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
     }
 

@@ -1,10 +1,15 @@
 """Every rule and two small tasks in float64, and the invariants that any new entry of `RULES` must have."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+import l2l_core
 from l2l_core import RULES, LogSign, Rule, Task, from_module
 from l2l_core.metagrad import draw
 from l2l_core.rules import HAND_DESIGNED, SGD, Adam, CoordinatewiseLSTM, Grouped, Reflected, Scheduled, cosine
@@ -72,6 +77,13 @@ TASKS: dict[str, Callable[[], Task]] = {
     "quadratic": lambda: Quadratic(4, dtype=torch.float64, start_std=0.5),
     "network": network,
 }
+
+
+def run_python(*words: object, **environment: str) -> subprocess.CompletedProcess:
+    """A process of its own, on the package under test, with one thread."""
+    package = str(Path(l2l_core.__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": package, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, env=env)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

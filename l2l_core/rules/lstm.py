@@ -56,6 +56,10 @@ class CoordinatewiseLSTM(Rule):
         self.cells = nn.ModuleList(LSTMCell(f, hidden, forget_bias) for f in widths)
         self.readout = nn.Linear(hidden, 1)
 
+    def extra_repr(self) -> str:
+        """What its cells do not show."""
+        return f"features={self.features}, scale={self.scale}"
+
     def init(self, params: Params) -> LSTMState:
         """Zero memory."""
         like = next(iter(params.values()))

@@ -64,6 +64,10 @@ class Reflected(Rule):
         super().__init__()
         self.rule, self.seed = rule, seed
 
+    def extra_repr(self) -> str:
+        """What the inner rule does not show."""
+        return f"seed={self.seed}"
+
     def init(self, params: Params) -> ReflectedState:
         """Draw the signs from the seed."""
         signs = {name: self._signs(name, p) for name, p in params.items()}

@@ -1,0 +1,40 @@
+"""Experiments by name."""
+
+import pytest
+import torch
+
+from l2l_core import RECIPES, recipe
+from l2l_core.recipes import fresh_rule
+from l2l_core.rules import HAND_DESIGNED
+
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+@every_recipe
+def test_a_recipe_is_whole_windows_and_baselines_that_exist(name):
+    one = recipe(name)
+    assert one.name == name
+    assert {"smoke", "paper"} <= set(one.scales)
+    assert set(one.baselines) <= set(HAND_DESIGNED)
+    assert one.horizon <= one.test_steps
+    assert 0 < one.meta_lr[0] <= one.meta_lr[1]
+    one.estimator(fresh_rule(one, 0), "smoke", "cpu")
+
+
+@every_recipe
+def test_a_seed_gives_one_set_of_weights_and_leaves_the_global_generator_alone(name):
+    before = torch.get_rng_state()
+    one, again, other = (dict(fresh_rule(recipe(name), seed).named_parameters()) for seed in (1, 1, 2))
+    assert torch.get_rng_state().equal(before)
+    assert all(one[key].equal(w) for key, w in again.items())
+    assert any(not one[key].equal(w) for key, w in other.items())
+
+
+def test_an_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(ValueError, match="unknown recipe 'cubic'; there are quadratic, "):
+        recipe("cubic")
+
+
+def test_an_unknown_scale_lists_the_known_ones():
+    with pytest.raises(ValueError, match="recipe 'quadratic' has no scale 'huge'; it has smoke, paper"):
+        recipe("quadratic").budget("huge")

@@ -1,0 +1,73 @@
+"""Files that are whole or absent."""
+
+import json
+
+import pytest
+import torch
+from conformance import assert_same
+from safetensors.torch import save_file
+
+from l2l_core import store
+from l2l_core.store import load_tensors, save_tensors, strip, write_atomically, write_json
+
+TENSORS = {
+    "number": torch.tensor(1.5, dtype=torch.float64),
+    "nothing": torch.zeros(0, 3),
+    "bytes": torch.arange(5, dtype=torch.uint8),
+    "transposed": torch.arange(6.0).view(2, 3).T,
+    "wanting a gradient": torch.ones(2, requires_grad=True),
+}
+
+
+def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
+    facts = {"π": 3.141592653589793, "none": None, "list": [1, "two"], "inf": float("inf")}
+    save_tensors(tmp_path / "new" / "file", TENSORS, facts)
+    tensors, found = load_tensors(tmp_path / "new" / "file")
+    assert found == facts
+    assert set(tensors) == set(TENSORS)
+    assert_same({name: tensors[name] for name in TENSORS}, {name: t.detach() for name, t in TENSORS.items()})
+
+
+def test_tensors_that_share_memory_are_saved_apart(tmp_path):
+    whole = torch.arange(6.0)
+    shared = {"a": whole, "b": whole[2:], "c": whole[:1].expand(4)}
+    save_tensors(tmp_path / "file", shared, {})
+    assert_same(load_tensors(tmp_path / "file")[0], shared)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fail(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(store.os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_json_is_readable_and_ends_in_a_newline(tmp_path):
+    write_json(tmp_path / "x.json", {"θ": [1, 2]})
+    text = (tmp_path / "x.json").read_text()
+    assert "θ" in text
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"θ": [1, 2]}
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 1000])
+def test_a_file_of_something_else_is_refused(content, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=r"is truncated or not a checkpoint .* delete it to start again"):
+        load_tensors(tmp_path / "file")
+
+
+def test_tensors_without_facts_are_refused(tmp_path):
+    save_file({"x": torch.ones(1)}, tmp_path / "file")
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        load_tensors(tmp_path / "file")
+
+
+def test_stripping_a_prefix_keeps_what_has_it():
+    assert strip({"a.b": 1, "a.c": 2, "ab": 3}, "a.") == {"b": 1, "c": 2}
