@@ -18,10 +18,20 @@ finite = st.floats(-1e30, 1e30, allow_subnormal=False)
 constants = st.floats(0.5, 30)
 
 
+def printed(x, p):
+    """Appendix A of the paper, word for word."""
+    return [log(abs(x)) / p, (x > 0) - (x < 0)] if abs(x) >= exp(-p) else [-1, exp(p) * x]
+
+
 @given(finite, constants)
 def test_both_features_are_what_the_paper_prints(x, p):
-    expected = [log(abs(x)) / p, (x > 0) - (x < 0)] if abs(x) >= exp(-p) else [-1, exp(p) * x]
-    assert of(x, p) == pytest.approx(expected, rel=1e-12, abs=1e-300)
+    assert of(x, p) == pytest.approx(printed(x, p), rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize("p", [1.0, 5.0, 10.0])
+@pytest.mark.parametrize("times", [-10, -2, -1.05, -0.95, -0.5, 0.1, 0.5, 0.95, 1.05, 2, 10])
+def test_they_are_so_on_both_sides_of_the_seam(times, p):
+    assert of(times * exp(-p), p) == pytest.approx(printed(times * exp(-p), p), rel=1e-12)
 
 
 @given(st.floats(1e-30, 1e30), constants)

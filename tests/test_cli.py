@@ -1,0 +1,66 @@
+"""The command line says what is wrong in one line."""
+
+import pytest
+import torch
+
+from l2l_core import RECIPES
+from l2l_core.__main__ import main
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit) as exit:
+        main(list(words))
+    assert exit.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "cubic"], "l2l_core: unknown recipe 'cubic'; there are quadratic, "),
+        (["train", "quadratic", "--scale", "huge"], "l2l_core: recipe 'quadratic' has no scale 'huge'; it has smoke"),
+        (
+            ["train", "quadratic", "--device", "abacus"],
+            "unknown device 'abacus'; there are cpu, cuda and auto",
+        ),
+        (["tune", "cubic"], "l2l_core: unknown recipe 'cubic'"),
+        (["promote", "cubic"], "l2l_core: unknown recipe 'cubic'"),
+        (["promote", "quadratic", "--out", "nowhere"], "l2l_core: nothing to promote: nowhere has no metrics.json"),
+        (
+            ["evaluate", "quadratic", "--out", "nowhere"],
+            "no meta-seed of 'quadratic' has finished in nowhere",
+        ),
+        (["prove", "quadratic"], "invalid choice: 'prove'"),
+        ([], "required"),
+    ],
+)
+def test_a_mistake_is_named_in_a_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    err = refused(capsys, *words)
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_named(capsys):
+    assert "there is no CUDA device here; use --device cpu" in refused(capsys, "train", "quadratic", "--device", "cuda")
+
+
+def test_a_folder_that_is_not_empty_is_not_overwritten_without_resuming(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    err = refused(capsys, "train", "quadratic", "--device", "cpu", "--out", str(tmp_path), "--no-resume")
+    assert "is not empty; resume it, delete it, or give another --out" in err
+
+
+def test_all_recipes_are_listed(capsys):
+    main(["list"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in RECIPES)
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["evaluate"], ["tune"], ["claims"], ["promote"], ["list"]])
+def test_every_command_explains_itself(words, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([*words, "--help"])
+    assert exit.value.code == 0
+    assert "usage: python -m l2l_core" in capsys.readouterr().out
