@@ -236,10 +236,11 @@ def test_a_state_of_another_rule_is_refused():
         steps(other, lstm, 1)
 
 
-def test_an_empty_group_is_left_alone():
-    net = module()
-    optimizer = RuleOptimizer([{"params": []}, {"params": net.parameters()}], SGD(0.1))
-    steps(net, optimizer, 1)
+def test_an_empty_group_is_left_alone_and_the_others_move_as_without_it():
+    net, twin = module(), module()
+    steps(net, RuleOptimizer([{"params": []}, {"params": net.parameters()}], SGD(0.1)), 1)
+    steps(twin, RuleOptimizer(twin.parameters(), SGD(0.1)), 1)
+    assert all(torch.equal(p, q) for p, q in zip(net.parameters(), twin.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("lr", [-1.0, float("nan")])
