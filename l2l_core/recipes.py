@@ -102,6 +102,16 @@ def _mnist(split: str, device: str) -> MNISTNetwork:
     return MNISTNetwork(split, device=device)
 
 
+_QUADRATIC = {
+    "family": "quadratic",
+    "rule": CoordinatewiseLSTM,
+    "horizon": 100,
+    "window": 20,
+    "test_steps": 100,
+    "meta_lr": (1e-2, 1.6e-2),
+    "slowdown": 500,
+}
+
 _MNIST = {
     "family": "mnist",
     "task": _mnist,
@@ -116,15 +126,8 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe(
             name="quadratic",
-            family="quadratic",
             summary="Gaussian 10-dimensional quadratics (Andrychowicz et al. 2016, Fig. 4 left)",
             task=_quadratic,
-            rule=CoordinatewiseLSTM,
-            horizon=100,
-            window=20,
-            test_steps=100,
-            meta_lr=(1e-2, 1.6e-2),
-            slowdown=500,
             unit=0.1,
             baselines={
                 "sgd": 0.01,
@@ -140,23 +143,18 @@ RECIPES: dict[str, Recipe] = {
                 "smoke": Budget(20, 10, b=16, validation_problems=16, tuning_problems=0, test_problems=32, seeds=1),
                 "paper": Budget(2500, 125, b=128, tuning_problems=2000),
             },
+            **_QUADRATIC,
         ),
         Recipe(
             name="quadratic-mean-units",
-            family="quadratic",
             summary="The same functions divided by ten, so that the rule sees gradients a tenth as large",
             task=lambda split, device: Quadratic(scale=0.1, device=device),
-            rule=CoordinatewiseLSTM,
-            horizon=100,
-            window=20,
-            test_steps=100,
-            meta_lr=(1e-2, 1.6e-2),
-            slowdown=500,
             baselines={},
             scales={
                 "smoke": Budget(20, 10, b=16, validation_problems=16, test_problems=32, seeds=1),
                 "paper": Budget(2500, 125, b=128, seeds=3),
             },
+            **_QUADRATIC,
         ),
         Recipe(
             name="mnist",

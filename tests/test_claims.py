@@ -1,0 +1,61 @@
+"""Verdicts: what a rule says of curves whose answer is known."""
+
+import pytest
+
+from l2l_core.claims import RESULTS, evaluate_all, vocabulary
+from l2l_core.recipes import RECIPES
+from l2l_core.store import write_json
+
+FOUR = ("sgd", "nag", "rmsprop", "adam")
+
+
+def results(folder, ends):
+    """A results folder for quadratics: flat curves, one meta-seed an entry of `ends`; every baseline at 0.05."""
+    flat = {"mean": [0.05] * 101, "median": [0.05] * 101}
+    baselines = dict.fromkeys(FOUR, flat) | {"sgd as printed": {"mean": [0.222] * 101, "median": [0.222] * 101}}
+    learned = [{"seed": k, "mean": [end] * 101, "median": [end] * 101} for k, end in enumerate(ends)]
+    write_json(folder / "quadratic" / "curves.json", {"learned": learned, "baselines": baselines})
+    write_json(folder / "quadratic" / "metrics.json", {"seeds": [{"sum": 100 * end} for end in ends]})
+    return {claim.id: claim for claim in evaluate_all(folder)}
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ([0.02, 0.02, 0.02], "pass"),
+        ([0.02, 0.02, 0.04], "pass"),  # the mean is 0.0267, two of three hold
+        ([0.029, 0.029, 0.05], "partial"),  # two of three hold, the mean does not
+        ([0.001, 0.04, 0.04], "partial"),  # the mean holds, one of three does
+        ([0.02, 0.031], "partial"),  # the mean holds, but one of two is not more than half
+        ([0.04, 0.04], "fail"),
+    ],
+)
+def test_a_claim_passes_for_the_mean_and_more_than_half_of_the_seeds(tmp_path, ends, verdict):
+    assert results(tmp_path, ends)["Q1"].verdict == verdict
+
+
+def test_a_claim_without_results_is_not_evaluated(tmp_path):
+    judged = evaluate_all(tmp_path)
+    assert {claim.verdict for claim in judged} == {"not yet evaluated"}
+    assert len({claim.id for claim in judged}) == len(judged)
+
+
+def test_a_curve_that_touches_its_rival_once_is_not_below_it(tmp_path):
+    assert results(tmp_path, [0.049])["Q2"].verdict == "pass"
+    assert results(tmp_path, [0.05])["Q2"].verdict == "fail"
+
+
+def test_a_noisy_step_is_the_mean_of_the_ten_that_end_there():
+    curve = {"mean": [float(t) for t in range(201)]}
+    curves = {"learned": [curve, curve], "baselines": dict.fromkeys(FOUR, curve)}
+    metrics = {"seeds": [{"sum": 1.0}, {"sum": 3.0}]}
+    words = vocabulary(curves, metrics, "mnist", None)
+    assert (words["lstm"](100), words["rival"](100), words["raw"]("nag", 100)) == (95.5, 95.5, 100.0)
+    assert words["total"] == 2.0
+    assert vocabulary(curves, metrics, "mnist", 1)["total"] == 3.0
+
+
+def test_every_claim_with_a_rule_names_a_recipe_and_has_committed_results():
+    for claim in evaluate_all():
+        assert bool(claim.rule) == (claim.verdict != "not yet evaluated"), claim.id
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= RECIPES.keys()
