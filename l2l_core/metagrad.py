@@ -133,15 +133,16 @@ def graph_free_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, dat
     g_t (t < r) with ∇f(θ_r): $\partial L/\partial g_t = \frac1b\sum_{r>t} \nabla f(\theta_r)$, a suffix sum of
     gradients that the walk has computed anyway. What is left is a vector–Jacobian product of the rule alone.
     """
-    state, seen, grads, losses = carry.state, [], [], [carry.loss]
+    states, seen, grads, losses = [carry.state], [], [], [carry.loss]
     with torch.no_grad():
         for point in unroll.walk(phi, loss, carry, data):
             seen.append((unroll.signal(carry), carry.params))
+            states.append(point.state)
             grads.append(point.grad)
             losses.append(point.loss)
             carry = point
         upstream = suffix_sums(grads, 1 / len(carry.loss))
-    grad = unroll.rule.pullback(phi, seen, state, upstream)
+    grad = unroll.rule.pullback(phi, seen, states, upstream)
     return Estimate(grad, torch.stack(losses, 1)), carry
 
 

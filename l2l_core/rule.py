@@ -52,14 +52,14 @@ class Rule(nn.Module, ABC):
 
         return torch.vmap(one)(signal.grad, signal.loss, state, params)
 
-    def pullback(self, phi: Params, seen: list[Seen], state: State, upstream: list[Params]) -> Params:
+    def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
         r"""The vector–Jacobian product of a window of updates: ∂/∂φ Σ_t ⟨upstream_t, g_t(φ)⟩.
 
         What the rule was shown is held constant; only its own weights and its own memory are differentiated.
-        `seen` and `upstream` have one entry a step, `state` is that before the first. This general form
-        builds an autograd graph through the rule alone; rules with independent coordinates do better.
+        `seen` and `upstream` have one entry a step, `states` one more: before each step and after the last. This
+        general form builds an autograd graph through the rule alone; rules with independent coordinates do better.
         """
-        phi = {name: w.detach().requires_grad_() for name, w in phi.items()}
+        phi, state = {name: w.detach().requires_grad_() for name, w in phi.items()}, states[0]
         with torch.enable_grad():
             total = torch.zeros((), dtype=torch.float64)
             for (signal, params), weight in zip(seen, upstream, strict=True):

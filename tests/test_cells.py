@@ -1,12 +1,11 @@
 """The cell against PyTorch's."""
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from l2l_core.cells import LSTMCell, tanh
+from l2l_core.cells import LSTMCell
 
 widths = st.integers(1, 6)
 
@@ -36,10 +35,3 @@ def test_the_forget_bias_moves_the_forget_gate_alone():
     torch.manual_seed(0)
     moved = LSTMCell(2, 3, forget_bias=1.5).bias
     torch.testing.assert_close(moved - plain, torch.tensor([0.0] * 3 + [1.5] * 3 + [0.0] * 6))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_tanh_through_the_logistic_function_is_tanh(dtype):
-    x = torch.linspace(-30, 30, 601, dtype=dtype)
-    torch.testing.assert_close(tanh(x), torch.tanh(x), rtol=0, atol=2 * torch.finfo(dtype).eps)
-    assert tanh(torch.tensor([-torch.inf, torch.inf], dtype=dtype)).tolist() == [-1, 1]

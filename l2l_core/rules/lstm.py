@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from l2l_core.cells import LSTMCell
 from l2l_core.features import RawGradient
-from l2l_core.lstm_window import lstm_pullback
+from l2l_core.lstm_blocks import Memory, Weights, fuse, lstm_pullback, lstm_step, unfuse
 from l2l_core.rule import Rule, Seen
 from l2l_core.tree import Params, map_tree, ravel, unravel
 from l2l_core.types import Signal
@@ -83,33 +83,53 @@ class CoordinatewiseLSTM(Rule):
         return self.scale * self.readout(x).squeeze(-1), LSTMState(tuple(h), tuple(c))
 
     def update_many(self, phi: Params, signal: Signal, state: LSTMState, params: Params) -> tuple[Params, LSTMState]:
-        """As `Rule.update_many`, without `vmap`: the coordinates of b optimizees are so many coordinates more."""
+        """As `Rule.update_many`: the coordinates of b optimizees are so many coordinates more.
+
+        Where nothing is recorded for autograd, they are stepped in place, block by block.
+        """
         b = len(next(iter(params.values())))
-        flat = map_tree(lambda s: s.flatten(0, 1), state)
-        step, flat = self.apply_with(phi, "steps", _join(signal.grad), flat)
+        gradient = _join(signal.grad)
+        if torch.is_grad_enabled():
+            step, state = self.apply_with(phi, "steps", gradient, map_tree(lambda s: s.flatten(0, 1), state))
+            state = map_tree(lambda s: s.unflatten(0, (b, -1)), state)
+        else:
+            step, memory = lstm_step(self._weights(phi), self.features(gradient), _columns(state))
+            step, state = self.scale * step, _rows(memory, b)
         split = step.view(b, -1).split([p[0].numel() for p in params.values()], 1)
         update = {name: piece.view(p.shape) for (name, p), piece in zip(params.items(), split, strict=True)}
-        return update, map_tree(lambda s: s.unflatten(0, (b, -1)), flat)
+        return update, state
 
-    def matrices(self) -> list[Tensor]:
-        """What `lstm_pullback` differentiates: each cell's fused weights, then the read-out `[w, b]`."""
-        return [cell.fused() for cell in self.cells] + [torch.cat([self.readout.weight[0], self.readout.bias])]
-
-    def pullback(self, phi: Params, seen: list[Seen], state: LSTMState, upstream: list[Params]) -> Params:
+    @torch.no_grad()
+    def pullback(self, phi: Params, seen: list[Seen], states: list[LSTMState], upstream: list[Params]) -> Params:
         """As `Rule.pullback`, with all coordinates of all optimizees in one sequence `[t, b·n]`."""
-        weights = {name: w.detach().requires_grad_() for name, w in phi.items()}
-        with torch.enable_grad():
-            *fused, readout = self.apply_with(weights, "matrices")
-        with torch.no_grad():
-            x = self.features(torch.stack([_join(signal.grad) for signal, _ in seen]))  # [t, b·n, f]
-            up = self.scale * torch.stack([_join(u) for u in upstream])  # [t, b·n]
-            h, c = ([s.flatten(0, 1) for s in part] for part in state)
-            d_fused, d_readout = lstm_pullback([w.detach() for w in fused], readout.detach(), x, h, c, up)
-        grads = torch.autograd.grad([*fused, readout], list(weights.values()), [*d_fused, d_readout])
-        return dict(zip(weights, grads, strict=True))
+        x = self.features(torch.stack([_join(signal.grad) for signal, _ in seen]))  # [t, b·n, f]
+        up = self.scale * torch.stack([_join(u) for u in upstream])  # [t, b·n]
+        memories = [_columns(state) for state in states]
+        layers, readout = lstm_pullback(self._weights(phi), x, memories, up)
+        grads = {"readout.weight": readout[:-1].unsqueeze(0), "readout.bias": readout[-1:]}
+        for layer, whole in enumerate(layers):
+            grads.update(zip(self._names(layer), unfuse(whole), strict=True))
+        return {name: grads[name] for name in phi}
+
+    def _weights(self, phi: Params) -> Weights:
+        layers = [fuse(*(phi[name] for name in self._names(layer))) for layer in range(len(self.cells))]
+        return Weights(layers, torch.cat([phi["readout.weight"][0], phi["readout.bias"]]))
+
+    def _names(self, layer: int) -> list[str]:
+        return [f"cells.{layer}.{name}" for name in ("weight_ih", "weight_hh", "bias")]
 
 
 def _join(params: Params) -> Tensor:
     """Coordinates of b optimizees, optimizee after optimizee: `[b·n]`."""
     # not flatten(1), which a number a optimizee, `[b]`, does not have
     return torch.cat([p.reshape(len(p), p[0].numel()) for p in params.values()], 1).flatten()
+
+
+def _columns(state: LSTMState) -> Memory:
+    """`[b, n, h]` to `[h, b·n]`; a view, of what `_rows` made."""
+    return Memory(*([s.movedim(2, 0).flatten(1) for s in part] for part in state))
+
+
+def _rows(memory: Memory, b: int) -> LSTMState:
+    """`[h, b·n]` to `[b, n, h]`, without moving anything."""
+    return LSTMState(*(tuple(s.unflatten(1, (b, -1)).movedim(0, 2) for s in part) for part in memory))

@@ -1,6 +1,7 @@
 """Rules made of rules: a schedule over time, a reflection of coordinates, a division into groups."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import cos, pi
 from typing import NamedTuple
 from zlib import crc32
@@ -39,7 +40,13 @@ class Scheduled(Rule):
 
     def update(self, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
         """schedule(t, T) · g_t."""
-        update, state = self.rule.update(signal, state, params)
+        return self._scale(signal, *self.rule.update(signal, state, params))
+
+    def update_many(self, phi: Params, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """The same."""
+        return self._scale(signal, *self.rule.update_many(_within(phi, "rule."), signal, state, params))
+
+    def _scale(self, signal: Signal, update: Params, state: State) -> tuple[Params, State]:
         factor = self.schedule(signal.step, signal.horizon)
         return map_tree(lambda g: factor * g, update), state
 
@@ -75,18 +82,29 @@ class Reflected(Rule):
 
     def update(self, signal: Signal, state: ReflectedState, params: Params) -> tuple[Params, ReflectedState]:
         """s ⊙ m(s ⊙ ∇)."""
-        mirrored = signal._replace(grad=_times(state.signs, signal.grad))
-        update, inner = self.rule.update(mirrored, state.inner, _times(state.signs, params))
-        return _times(state.signs, update), ReflectedState(state.signs, inner)
+        return self._mirrored(self.rule.update, signal, state, params)
 
-    def pullback(self, phi: Params, seen: list[Seen], state: ReflectedState, upstream: list[Params]) -> Params:
+    def update_many(
+        self, phi: Params, signal: Signal, state: ReflectedState, params: Params
+    ) -> tuple[Params, ReflectedState]:
+        """The same, every optimizee with its own signs."""
+        return self._mirrored(partial(self.rule.update_many, _within(phi, "rule.")), signal, state, params)
+
+    def _mirrored(
+        self, update: Callable, signal: Signal, state: ReflectedState, params: Params
+    ) -> tuple[Params, ReflectedState]:
+        mirrored = signal._replace(grad=_times(state.signs, signal.grad))
+        step, inner = update(mirrored, state.inner, _times(state.signs, params))
+        return _times(state.signs, step), ReflectedState(state.signs, inner)
+
+    def pullback(self, phi: Params, seen: list[Seen], states: list[ReflectedState], upstream: list[Params]) -> Params:
         """The inner rule's, in mirrored coordinates."""
+        signs = states[0].signs
         mirrored = [
-            (signal._replace(grad=_times(state.signs, signal.grad)), _times(state.signs, params))
-            for signal, params in seen
+            (signal._replace(grad=_times(signs, signal.grad)), _times(signs, params)) for signal, params in seen
         ]
-        mirrored_up = [_times(state.signs, u) for u in upstream]
-        grads = self.rule.pullback(_within(phi, "rule."), mirrored, state.inner, mirrored_up)
+        mirrored_up = [_times(signs, u) for u in upstream]
+        grads = self.rule.pullback(_within(phi, "rule."), mirrored, [state.inner for state in states], mirrored_up)
         return {f"rule.{name}": g for name, g in grads.items()}
 
     def _signs(self, name: str, like: Tensor) -> Tensor:
@@ -111,39 +129,51 @@ class Grouped(Rule):
 
     def update(self, signal: Signal, state: dict[str, State], params: Params) -> tuple[Params, dict[str, State]]:
         """Each group by its own rule."""
-        grads, step, memory = self.split(signal.grad), {}, {}
+        step, memory = {}, {}
         for key, part in self.split(params).items():
-            update, memory[key] = self.rules[key].update(signal._replace(grad=grads[key]), state[key], part)
+            shown = signal._replace(grad=_pick(signal.grad, part))
+            update, memory[key] = self.rules[key].update(shown, state[key], part)
             step.update(update)
         return {name: step[name] for name in params}, memory
 
-    def pullback(self, phi: Params, seen: list[Seen], state: dict[str, State], upstream: list[Params]) -> Params:
+    def update_many(
+        self, phi: Params, signal: Signal, state: dict[str, State], params: Params
+    ) -> tuple[Params, dict[str, State]]:
+        """The same for b optimizees."""
+        step, memory = {}, {}
+        for key, part in self.split(params, lead=1).items():
+            shown, weights = signal._replace(grad=_pick(signal.grad, part)), _within(phi, f"rules.{key}.")
+            update, memory[key] = self.rules[key].update_many(weights, shown, state[key], part)
+            step.update(update)
+        return {name: step[name] for name in params}, memory
+
+    def pullback(self, phi: Params, seen: list[Seen], states: list[dict[str, State]], upstream: list[Params]) -> Params:
         """Each group by its own rule; a rule without tensors has no gradient."""
         grads = {name: torch.zeros_like(w) for name, w in phi.items()}
-        for key in state:
-            part = [(s._replace(grad=self._pick(s.grad, key)), self._pick(params, key)) for s, params in seen]
-            up = [self._pick(u, key) for u in upstream]
-            inner = self.rules[key].pullback(_within(phi, f"rules.{key}."), part, state[key], up)
+        for key, names in self.split(seen[0][1], lead=1).items():
+            part = [(s._replace(grad=_pick(s.grad, names)), _pick(params, names)) for s, params in seen]
+            up = [_pick(u, names) for u in upstream]
+            inner = self.rules[key].pullback(_within(phi, f"rules.{key}."), part, [state[key] for state in states], up)
             grads.update({f"rules.{key}.{name}": g for name, g in inner.items()})
         return grads
 
-    def split(self, params: Params) -> dict[str, Params]:
-        """The tensors of each group that has any."""
+    def split(self, params: Params, lead: int = 0) -> dict[str, Params]:
+        """The tensors of each group that has any; their shapes begin after `lead` axes of tasks."""
         groups: dict[str, Params] = {}
         for name, p in params.items():
-            key = self.assign(name, p.shape)
+            key = self.assign(name, p.shape[lead:])
             if key not in self.rules:
                 raise KeyError(f"parameter {name!r} is assigned to {key!r}; there are rules for {list(self.rules)}")
             groups.setdefault(key, {})[name] = p
         return groups
 
-    def _pick(self, many: Params, key: str) -> Params:
-        # tensors of b optimizees: a shape is what follows the task axis
-        return {name: p for name, p in many.items() if self.assign(name, p.shape[1:]) == key}
-
 
 def _times(signs: Params, params: Params) -> Params:
     return {name: signs[name] * p for name, p in params.items()}
+
+
+def _pick(params: Params, names: Params) -> Params:
+    return {name: params[name] for name in names}
 
 
 def _within(phi: Params, prefix: str) -> Params:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from l2l_core import CoordinatewiseLSTM, LogSign, Rule, Signal
-from l2l_core.lstm_window import BLOCK
+from l2l_core.lstm_blocks import BLOCK
 from l2l_core.rules.lstm import LSTMState
 from l2l_core.tree import map_tree
 
@@ -85,16 +85,41 @@ def window(n, steps, hidden=2, depth=2, b=2, seed=0):
     rule = CoordinatewiseLSTM(hidden, depth, features=LogSign(), scale=0.3).double()
     seen = [(Signal({"x": randn(b, n)}, randn(b), t, None), {"x": randn(b, n)}) for t in range(steps)]
     state = LSTMState(*(tuple(randn(b, n, hidden).tanh() for _ in range(depth)) for _ in "hc"))
-    return rule, seen, state, [{"x": randn(b, n)} for _ in range(steps)]
+    states = [state]
+    with torch.no_grad():
+        for signal, params in seen:
+            states.append(rule.update_many(phi_of(rule), signal, states[-1], params)[1])
+    return rule, seen, states, [{"x": randn(b, n)} for _ in range(steps)]
 
 
-def assert_pullback_is_autograds(rule, seen, state, upstream):
+def assert_pullback_is_autograds(rule, seen, states, upstream):
     phi = phi_of(rule)
-    before = map_tree(torch.clone, (seen[0][0].grad, state, upstream, phi))
-    ours = rule.pullback(phi, seen, state, upstream)
-    assert_same(ours, Rule.pullback(rule, phi, seen, state, upstream), rtol=1e-9, atol=1e-12)
-    assert_same(before, (seen[0][0].grad, state, upstream, phi))
+    before = map_tree(torch.clone, (seen[0][0].grad, states, upstream, phi))
+    ours = rule.pullback(phi, seen, states, upstream)
+    assert_same(ours, Rule.pullback(rule, phi, seen, states, upstream), rtol=1e-9, atol=1e-12)
+    assert_same(before, (seen[0][0].grad, states, upstream, phi))
     return ours
+
+
+def assert_unrecorded_steps_are_the_recorded(rule, seen, states, _):
+    phi, state = phi_of(rule), states[0]
+    assert torch.is_grad_enabled()
+    for (signal, params), after in zip(seen, states[1:], strict=True):
+        update, state = Rule.update_many(rule, phi, signal, state, params)
+        assert_same(state, after, rtol=1e-10, atol=1e-12)
+    with torch.no_grad():
+        ours, _ = rule.update_many(phi, signal, states[-2], params)
+    assert_same(ours, update, rtol=1e-10, atol=1e-12)
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
+def test_steps_in_place_are_the_steps_of_the_cells(n, steps, hidden, depth, b):
+    assert_unrecorded_steps_are_the_recorded(*window(n, steps, hidden, depth, b))
+
+
+@pytest.mark.parametrize("n", [BLOCK // 2, BLOCK // 2 + 1, BLOCK + 3])
+def test_they_are_however_many_blocks_there_are(n):
+    assert_unrecorded_steps_are_the_recorded(*window(n, 3))
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3))
@@ -107,18 +132,18 @@ def test_it_is_autograds_however_many_blocks_there_are(n):
     assert_pullback_is_autograds(*window(n, 3))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
 def test_coordinates_that_nothing_flows_back_to_are_skipped_exactly(share):
-    rule, seen, state, upstream = window(BLOCK, 3)
+    rule, seen, states, upstream = window(BLOCK, 3)
     silent = torch.rand(2, BLOCK, generator=seeded(1)) < share
     for u in upstream:
         u["x"][silent] = 0
     upstream[0]["x"][:, 5] = 0  # silent at one step is not silent
-    grads = assert_pullback_is_autograds(rule, seen, state, upstream)
+    grads = assert_pullback_is_autograds(rule, seen, states, upstream)
     assert all(bool(grad.eq(0).all()) == (share == 1) for grad in grads.values())
 
 
 def test_a_gradient_that_is_not_a_number_is_not_hidden():
-    rule, seen, state, upstream = window(4, 3)
+    rule, seen, states, upstream = window(4, 3)
     upstream[1]["x"][0, 0] = torch.nan
-    assert any(grad.isnan().any() for grad in rule.pullback(phi_of(rule), seen, state, upstream).values())
+    assert any(grad.isnan().any() for grad in rule.pullback(phi_of(rule), seen, states, upstream).values())
