@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from l2l_core import kernel
 from l2l_core.distributed import is_writer
 from l2l_core.recipes import Recipe, fresh_rule
 from l2l_core.store import save_tensors
@@ -27,6 +28,7 @@ def train_meta_seed(
     scores of all restarts. A run whose meta-gradient stops being finite is recorded as diverged.
     """
     folder = out / f"seed{seed}"
+    kernel.enable(scale != "smoke")
     runs: list[dict[str, Any]] = []
     best: Trained | None = None
     for restart in range(recipe.budget(scale).restarts):

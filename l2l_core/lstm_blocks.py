@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from l2l_core.kernel import kernel_for
+
 BLOCK = 2048
 """Coordinates a block on a CPU: enough to amortise a call, few enough for what a step touches to stay in cache."""
 ACCELERATOR_BLOCK = 2**17
@@ -50,22 +52,26 @@ class Memory(NamedTuple):
     h: list[Tensor]
     c: list[Tensor]
 
-    def at(self, columns: slice | Tensor) -> "Memory":
-        """Those of some coordinates."""
-        return Memory([s[:, columns] for s in self.h], [s[:, columns] for s in self.c])
+    def split(self, blocks: list[int]) -> list["Memory"]:
+        """Those of blocks of coordinates, as views."""
+        h, c = ([s.split(blocks, 1) for s in part] for part in self)
+        return [Memory([s[k] for s in h], [s[k] for s in c]) for k in range(len(blocks))]
 
 
 def lstm_step(weights: Weights, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
     """One step of every coordinate, which sees `x` `[n, f]`: the read-out `[n]` and the new memory."""
     hidden, n = memory.h[0].shape
+    if (compiled := kernel_for(x, hidden, len(weights.layers))) is not None:
+        update, h, c = compiled.step(*weights, x, *memory)
+        return update, Memory(h, c)
+    blocks = _blocks(x, n)
     after = Memory(*([x.new_empty(hidden, n) for _ in part] for part in memory))
-    block = min(_block_size(x), n)
-    on = _scratch(weights, block)
-    for start in range(0, n, block):
-        columns = slice(start, min(start + block, n))
-        if columns.stop - start < block:
-            on = _scratch(weights, columns.stop - start)
-        before, now, below = memory.at(columns), after.at(columns), x[columns].T
+    on = _scratch(weights, blocks[0])
+    for m, below, before, now in zip(
+        blocks, x.T.split(blocks, 1), memory.split(blocks), after.split(blocks), strict=True
+    ):
+        if m < blocks[0]:
+            on = _scratch(weights, m)
         for layer, cell in enumerate(on):
             cell.gate(below, before.h[layer])
             torch.mul(cell.f, before.c[layer], out=now.c[layer]).addcmul_(cell.i, cell.g)
@@ -81,15 +87,19 @@ def lstm_pullback(weights: Weights, x: Tensor, memories: list[Memory], upstream:
     Gates are computed again from them, step by step: that is cheaper than to write them to memory and read them
     back. Coordinates without upstream are skipped, which is exact.
     """
-    grads = Weights([torch.zeros_like(w) for w in weights.layers], torch.zeros_like(weights.readout))
-    columns, block = torch.arange(x.shape[1], device=x.device), _block_size(x)
     active = upstream.ne(0).any(0)
     if active.float().mean() < GATHER:
-        blocks = columns[active].split(block)
-    else:
-        blocks = [slice(start, start + block) for start in range(0, len(columns), block)]
-    for columns in blocks:
-        _pull_back(weights, x[:, columns], [m.at(columns) for m in memories], upstream[:, columns], grads)
+        columns = active.nonzero().squeeze(1)
+        x, upstream = x[:, columns], upstream[:, columns]
+        memories = [Memory(*([s[:, columns] for s in part] for part in memory)) for memory in memories]
+    if (compiled := kernel_for(x, len(weights.readout) - 1, len(weights.layers))) is not None:
+        h, c = zip(*memories[:-1], strict=True)
+        return Weights(*compiled.pullback(*weights, x, h, c, upstream))
+    grads = Weights([torch.zeros_like(w) for w in weights.layers], torch.zeros_like(weights.readout))
+    blocks = _blocks(x, x.shape[1])
+    parts = x.split(blocks, 1), zip(*(m.split(blocks) for m in memories), strict=True), upstream.split(blocks, 1)
+    for block in zip(*parts, strict=True):
+        _pull_back(weights, *block, grads)
     return grads
 
 
@@ -153,8 +163,10 @@ def _scratch(weights: Weights, m: int) -> list[_Cell]:
     return [_Cell(w, m) for w in weights.layers]
 
 
-def _block_size(like: Tensor) -> int:
-    return BLOCK if like.device.type == "cpu" else ACCELERATOR_BLOCK
+def _blocks(like: Tensor, n: int) -> list[int]:
+    """n coordinates in blocks of one size, but for the last, which may be smaller."""
+    size = BLOCK if like.device.type == "cpu" else ACCELERATOR_BLOCK
+    return [min(size, n - start) for start in range(0, max(n, 1), size)]
 
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input  # d · σ(1 − σ), given σ

@@ -38,7 +38,7 @@ def test_neither_tests_nor_data_nor_pages_are_packaged(files):
     outside = [name for name in files if not name.startswith(("l2l_core/", "l2l_core-"))]
     assert outside == []
     endings = {name.rpartition(".")[2] for name in files if name.startswith("l2l_core/")}
-    assert endings <= {"py", "json", "yml", "safetensors"}
+    assert endings <= {"py", "c", "json", "yml", "safetensors"}
 
 
 def test_the_wheel_is_small(wheel):
