@@ -95,7 +95,7 @@ def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
 
 def _list(args: argparse.Namespace) -> None:
     for one in RECIPES.values():
-        print(f"{one.name:18} {one.summary}  [{', '.join(one.scales)}]")
+        print(f"{one.name:21} {one.summary}  [{', '.join(one.scales)}]")
     print(f"\ntrained rules: {', '.join(pretrained()) or 'none'}")
 
 

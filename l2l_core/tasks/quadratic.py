@@ -14,7 +14,8 @@ class Quadratic(Task):
     r"""$f(\theta) = s\,\lVert W\theta - y\rVert_2^2$ with W `[n, n]` and y `[n]` standard Gaussian, new every time.
 
     `scale` s = 1/n (the mean over residuals) puts curves on the paper's axis, which starts near 1; the plain sum
-    is s = 1. θ_0 is Gaussian with standard deviation `start_std`, which the paper does not give.
+    is s = 1, on which the recipe `quadratic` trains: give `quadratic-lstm` a `Quadratic(scale=1.0)`. θ_0 is
+    Gaussian with standard deviation `start_std`, which the paper does not give.
     """
 
     n: int = 10
