@@ -17,6 +17,7 @@ from l2l_core.evaluation import generator
 from l2l_core.rules import SGD, CoordinatewiseLSTM
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
+from l2l_core.training import _identity
 
 TRAINING = Training(meta_steps=12, lr=0.01, validate_every=4)
 
@@ -173,6 +174,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not_to_the_bit(tmp_pa
     assert sittings(tmp_path / "killed", *deaths) == [-signal.SIGKILL] * 4 + [0]
     assert sittings(tmp_path / "whole", "never") == [0]
     assert_same_run(tmp_path / "killed", tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
     assert len(log_of(tmp_path / "whole")) == 6
 
 
@@ -226,6 +228,14 @@ def test_a_checkpoint_of_another_run_is_refused(differ, tmp_path):
     training = settings.pop("training")
     with pytest.raises(ValueError, match=f"belongs to another run: .*{differ.strip()}.* differ. Use another `out`"):
         meta_train(*setup(**changed), training, out=tmp_path, **settings)
+
+
+def test_processes_on_different_gpus_are_one_run():
+    def identity(device):
+        rule, estimator, _ = setup(Quadratic(3, device=device))
+        return _identity(phi_of(rule), estimator, TRAINING, 0)
+
+    assert identity("cuda:0") == identity("cuda:1") == identity("cuda") != identity("cpu")
 
 
 def test_a_rule_with_the_same_weights_and_another_scale_is_another_run(tmp_path):
