@@ -1,17 +1,20 @@
 """From a run to results: what is reported, and what may be promoted."""
 
+import shutil
 from dataclasses import replace
+from math import inf
 
 import pytest
 import torch
 
+from l2l_core import report as module
 from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
-from l2l_core.report import report
+from l2l_core.report import report, tune_baselines
 from l2l_core.rules import SGD
-from l2l_core.store import load_tensors, read_json, write_json
+from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=5, validate_every=5, test_problems=4, seeds=3)
 RECIPE = replace(recipe("quadratic"), scales={"smoke": TINY, "paper": TINY}, baselines={"sgd": 0.01, "adam": 0.2})
@@ -58,6 +61,7 @@ def test_the_median_meta_seed_is_the_one_that_ships_under_the_plain_name(run, tm
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"recipe": "mnist"}, "is a run of 'mnist', not of 'quadratic'"),
         ({"scale": "smoke"}, "only paper-scale runs are promoted"),
         ({"data": "stand-in: digits"}, "only runs on real data are promoted"),
         ({"seeds": []}, r"lacks the meta-seeds \[0, 1, 2\]"),
@@ -75,3 +79,78 @@ def test_a_run_that_stopped_early_is_not_promoted(run, tmp_path):
         promote(longer, run, tmp_path / "results", tmp_path)
     with pytest.raises(ValueError, match="nothing to promote"):
         promote(RECIPE, tmp_path, tmp_path / "results", tmp_path)
+
+
+def test_a_run_with_fewer_restarts_than_planned_is_not_promoted(run, tmp_path):
+    more = replace(RECIPE, scales={"paper": replace(TINY, restarts=2)})
+    with pytest.raises(ValueError, match=r"fewer than 2 restarts of the meta-seeds \[0, 1, 2\]"):
+        promote(more, run, tmp_path / "results", tmp_path)
+
+
+@pytest.mark.parametrize("change", ["trained further", "lost"])
+def test_a_run_that_cannot_be_promoted_leaves_the_zoo_as_it_was(run, tmp_path, change):
+    copy, zoo = tmp_path / "run", tmp_path / "zoo"
+    shutil.copytree(run, copy)
+    promote(RECIPE, copy, tmp_path / "results", zoo)
+    before = {path: path.read_bytes() for path in zoo.iterdir()}
+    path = copy / "seed2" / "phi.safetensors"
+    if change == "lost":
+        path.unlink()
+    else:
+        phi, facts = load_tensors(path)
+        save_tensors(path, phi, {**facts, "validation": 0.0})
+    with pytest.raises((ValueError, FileNotFoundError), match=r"evaluate .* again|seed2"):
+        promote(RECIPE, copy, tmp_path / "results", zoo)
+    assert {path: path.read_bytes() for path in zoo.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("other", "scale", "message"),
+    [
+        (recipe("quadratic-mean-units"), "smoke", "another run: recipe 'quadratic', not 'quadratic-mean-units'"),
+        (RECIPE, "smoke", "another run: scale 'paper', not 'smoke'"),
+    ],
+)
+def test_meta_seeds_of_another_recipe_or_scale_are_not_reported(run, other, scale, message):
+    before = (run / "metrics.json").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        report(other, scale, run, "the command", progress=False)
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_learning_rates_tuned_for_something_else_are_not_used(tmp_path):
+    once = replace(RECIPE, horizon=5, window=5, test_steps=5, baselines={"sgd": 0.01})
+    entries = tune_baselines(once, "paper", tmp_path, progress=False)
+    assert entries == tune_baselines(once, "paper", tmp_path, progress=False)
+    more = replace(once, scales={"paper": replace(TINY, tuning_problems=4)})
+    with pytest.raises(ValueError, match=r"another run: problems 0, not 4. Use another `out`, or delete it"):
+        tune_baselines(more, "paper", tmp_path, progress=False)
+    with pytest.raises(ValueError, match="recipe 'quadratic', not 'cubic'"):
+        tune_baselines(replace(once, name="cubic"), "paper", tmp_path, progress=False)
+    del entries["sgd"]["recipe"], entries["sgd"]["problems"]  # as written before these were recorded
+    write_json(tmp_path / "baselines.json", entries)
+    assert tune_baselines(more, "paper", tmp_path, progress=False) == entries
+
+
+def test_a_baseline_that_diverges_untuned_is_not_the_best(tmp_path):
+    wild = replace(RECIPE, baselines={"sgd": 1e30, "adam": 0.2})
+    train_meta_seed(wild, "paper", 0, tmp_path, progress=False)
+    metrics = report(wild, "paper", tmp_path, "the command", progress=False)
+    assert metrics["best_baseline"] == "adam"
+    assert metrics["baselines"]["sgd"]["validation"] == inf
+    assert metrics["baselines"]["sgd"]["grid"] == [[1e30, None]]
+
+
+def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
+    train_meta_seed(RECIPE, "paper", 0, tmp_path, progress=False)
+    original = module.write_json
+
+    def killed(path, value):
+        if path.name == "curves.json":
+            raise KeyboardInterrupt
+        original(path, value)
+
+    monkeypatch.setattr(module, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        report(RECIPE, "paper", tmp_path, "the command", progress=False)
+    assert not (tmp_path / "metrics.json").exists()
