@@ -44,12 +44,23 @@ def test_the_restart_that_is_best_in_validation_is_selected(tmp_path):
     assert len(set(scores)) == 3
     assert len({one["meta_lr"] for one in facts["restarts"]}) == 3
     assert facts["validation"] == min(scores)
+    starts = {one["history"][0][1] for one in facts["restarts"]}
+    assert len(starts) == 3  # other weights
     best = tmp_path / "seed7" / f"restart{scores.index(min(scores))}" / "checkpoint.safetensors"
     tensors, _ = load_tensors(best)
     assert_same(
         {f"best.{name}": w for name, w in phi.items()}, {f"best.{name}": tensors[f"best.{name}"] for name in phi}
     )
     assert scores.index(min(scores)) != 0  # or the test shows little
+
+
+def test_every_restart_of_every_meta_seed_has_training_problems_of_its_own(tmp_path):
+    streams = set()
+    for seed in (0, 1):
+        train_meta_seed(RECIPE, "tiny", seed, tmp_path, progress=False)
+        for path in sorted((tmp_path / f"seed{seed}").glob("*/checkpoint.safetensors")):
+            streams.add(load_tensors(path)[1]["identity"]["seed"])
+    assert len(streams) == 6
 
 
 def test_a_restart_that_diverges_is_recorded_and_passed_over(tmp_path, monkeypatch):

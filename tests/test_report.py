@@ -1,20 +1,23 @@
 """From a run to results: what is reported, and what may be promoted."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 import pytest
 import torch
 
+from l2l_core import RULES, recipes
 from l2l_core import report as module
 from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
 from l2l_core.report import report, tune_baselines
+from l2l_core.results import Results
 from l2l_core.rules import SGD
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
+from l2l_core.tasks import Quadratic
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=5, validate_every=5, test_problems=4, seeds=3)
 RECIPE = replace(recipe("quadratic"), scales={"smoke": TINY, "paper": TINY}, baselines={"sgd": 0.01, "adam": 0.2})
@@ -154,3 +157,82 @@ def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         report(RECIPE, "paper", tmp_path, "the command", progress=False)
     assert not (tmp_path / "metrics.json").exists()
+
+
+SHORT = replace(RECIPE, horizon=6, window=3, test_steps=9, average=3, baselines={"adam-cosine": 0.2}, as_printed={})
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """One meta-seed, whose reports average the last three steps and go on beyond the horizon."""
+    out = tmp_path_factory.mktemp("short")
+    train_meta_seed(SHORT, "paper", 0, out, progress=False)
+    report(SHORT, "paper", out, "the command", progress=False)
+    return out
+
+
+def test_numbers_at_a_step_are_those_of_the_last_few_and_the_sum_ends_before_the_horizon(short):
+    metrics, task = read_json(short / "metrics.json"), SHORT.task("test", "cpu")
+    phi, facts = load_tensors(short / "seed0" / "phi.safetensors")
+    rule = fresh_rule(SHORT, 0)
+    curves = 0.1 * evaluate(rule, task, 4, 9, seed="quadratic/test", phi=phi).double()
+    (seed,) = metrics["seeds"]
+    for step in (6, 9):
+        last = curves[:, step - 2 : step + 1].mean(1)
+        expected = {"mean": last.mean(), "median": last.median(), "se": last.std() / 2}
+        assert seed["at"][str(step)] == pytest.approx({k: float(v) for k, v in expected.items()}, rel=1e-4)
+    assert seed["sum"] == pytest.approx(float(curves[:, :6].sum(1).mean()), rel=1e-4)
+    score = evaluate(rule, SHORT.task("validation", "cpu"), 16, 6, seed="quadratic/validation", phi=phi)
+    assert facts["validation"] == pytest.approx(0.1 * float(score[:, 4:7].mean()), rel=1e-4)
+    tuning = evaluate(RULES["adam-cosine"](0.2), task, 1, 6, seed="quadratic/tuning")
+    assert metrics["baselines"]["adam-cosine"]["validation"] == pytest.approx(
+        0.1 * float(tuning[:, 4:7].mean()), rel=1e-4
+    )
+
+
+def test_a_schedule_ends_at_the_horizon_that_it_was_tuned_for(short):
+    curves = read_json(short / "curves.json")["baselines"]
+    assert len(set(curves["adam-cosine"]["mean"][6:])) == 1
+    assert len(set(curves["adam-cosine@9"]["mean"][6:])) == 4
+
+
+def test_training_validation_tuning_and_tests_have_images_and_problems_of_their_own(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Images(Quadratic):
+        split: str = ""
+
+    seen = []
+
+    def watched(rule, task, *args, seed, **rest):
+        seen.append((task.split, seed))
+        return evaluate(rule, task, *args, seed=seed, **rest)
+
+    one = replace(SHORT, task=lambda split, device: Images(split=split), baselines={"sgd": 0.01})
+    monkeypatch.setattr(module, "evaluate", watched)
+    monkeypatch.setattr(recipes, "evaluate", watched)
+    assert one.estimator(fresh_rule(one, 0), "paper", "cpu").task.split == "train"
+    train_meta_seed(one, "paper", 0, tmp_path, progress=False)
+    assert set(seen) == {("validation", "quadratic/validation")}
+    seen.clear()
+    tune_baselines(one, "paper", tmp_path, progress=False)
+    assert set(seen) == {("validation", "quadratic/tuning")}
+    seen.clear()
+    report(one, "paper", tmp_path, "the command", progress=False)
+    assert set(seen) == {("test", "quadratic/test")}
+
+
+@pytest.mark.parametrize(("count", "place"), [(1, 0), (2, 0), (3, 1), (4, 1)])
+def test_the_seed_to_show_is_the_lower_median(count, place):
+    scores = [0.3, 0.1, 0.4, 0.2][:count]
+    shown = Results({"seeds": [{"validation": score} for score in scores]}, {}, "").median_seed
+    assert scores[shown] == sorted(scores)[place]
+
+
+def test_of_two_meta_seeds_the_better_ships_under_the_plain_name(run, tmp_path):
+    metrics = read_json(run / "metrics.json")
+    shutil.copytree(run, tmp_path / "run")
+    write_json(tmp_path / "run" / "metrics.json", {**metrics, "seeds": metrics["seeds"][:2]})
+    two = replace(RECIPE, scales={"paper": replace(TINY, seeds=2)})
+    promote(two, tmp_path / "run", tmp_path / "results", tmp_path)
+    better = min(metrics["seeds"][:2], key=lambda seed: seed["validation"])
+    assert read_json(tmp_path / "quadratic-lstm.json")["seed"] == better["seed"]
