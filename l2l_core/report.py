@@ -52,7 +52,10 @@ def _tune(
         value = recipe.unit * float(at(curves, horizon, recipe.average).mean())
         return value if isfinite(value) else inf
 
-    tuned = tune(score, start) if problems else Tuned(start, value := score(start), [(start, value)])
+    try:
+        tuned = tune(score, start) if problems else Tuned(start, value := score(start), [(start, value)])
+    except ValueError as error:
+        raise ValueError(f"tuning {name} for {horizon} steps: {error}") from error
     # JSON has no infinity: a rate that diverged has the score null
     grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)

@@ -14,13 +14,14 @@ from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
 from l2l_core.report import report, tune_baselines
-from l2l_core.results import Results
+from l2l_core.results import Results, obtain
 from l2l_core.rules import SGD
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 from l2l_core.tasks import Quadratic
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=5, validate_every=5, test_problems=4, seeds=3)
 RECIPE = replace(recipe("quadratic"), scales={"smoke": TINY, "paper": TINY}, baselines={"sgd": 0.01, "adam": 0.2})
+SHORT = replace(RECIPE, horizon=6, window=3, test_steps=9, average=3, baselines={"adam-cosine": 0.2}, as_printed={})
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,18 @@ def test_a_baseline_that_diverges_untuned_is_not_the_best(tmp_path):
     assert metrics["baselines"]["sgd"]["grid"] == [[1e30, None]]
 
 
+def test_a_baseline_that_diverges_at_every_rate_is_named(tmp_path):
+    wild = replace(SHORT, baselines={"sgd": 1e30}, scales={"paper": replace(TINY, tuning_problems=2)})
+    with pytest.raises(ValueError, match=r"tuning sgd for 6 steps: no learning rate near 1e\+30 gave a finite loss"):
+        tune_baselines(wild, "paper", tmp_path, progress=False)
+
+
+def test_a_page_does_not_read_another_recipes_run(run):
+    assert obtain(RECIPE, "book", run).origin == "read from `out`"
+    with pytest.raises(ValueError, match="holds a run of 'quadratic', not of 'mnist'"):
+        obtain(recipe("mnist"), "book", run)
+
+
 def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
     train_meta_seed(RECIPE, "paper", 0, tmp_path, progress=False)
     original = module.write_json
@@ -157,9 +170,6 @@ def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         report(RECIPE, "paper", tmp_path, "the command", progress=False)
     assert not (tmp_path / "metrics.json").exists()
-
-
-SHORT = replace(RECIPE, horizon=6, window=3, test_steps=9, average=3, baselines={"adam-cosine": 0.2}, as_printed={})
 
 
 @pytest.fixture(scope="module")
