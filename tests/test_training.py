@@ -14,7 +14,7 @@ from torch import nn
 
 from l2l_core import Training, Unroll, evaluate, from_module, meta_train, second_order, tbptt
 from l2l_core.evaluation import generator
-from l2l_core.rules import SGD, CoordinatewiseLSTM
+from l2l_core.rules import NAG, SGD, Adam, CoordinatewiseLSTM, Momentum, RMSprop
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
 from l2l_core.training import _identity
@@ -244,6 +244,22 @@ def test_a_rule_with_the_same_weights_and_another_scale_is_another_run(tmp_path)
     meta_train(*setup(rule=plain), TRAINING, out=tmp_path)
     with pytest.raises(ValueError, match="another run: rule differ"):
         meta_train(*setup(rule=louder), TRAINING, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Momentum(0.1), Momentum(0.1, momentum=0.5)),
+        (Momentum(0.1), NAG(0.1)),
+        (RMSprop(0.1), RMSprop(0.1, alpha=0.9)),
+        (Adam(0.1), Adam(0.1, betas=(0.5, 0.999))),
+        (Adam(0.1), Adam(0.1, eps=1e-4)),
+    ],
+)
+def test_a_hand_designed_rule_with_other_constants_is_another_run(one, other, tmp_path):
+    meta_train(*setup(rule=one), TRAINING, out=tmp_path)
+    with pytest.raises(ValueError, match="another run: rule differ"):
+        meta_train(*setup(rule=other), TRAINING, out=tmp_path)
 
 
 def test_a_checkpoint_from_before_a_setting_was_recorded_is_resumed(tmp_path):
