@@ -102,9 +102,10 @@ def test_validations_without_a_new_best_end_the_run_when_patience_does(bad):
     assert trained.score == 1.0
 
 
-def test_weights_that_never_had_a_finite_score_are_the_first_ones():
+@pytest.mark.parametrize("bad", [nan, inf])
+def test_weights_that_never_had_a_finite_score_are_the_first_ones(bad):
     rule, estimator, _ = setup()
-    trained = meta_train(rule, estimator, lambda _: nan, TRAINING)
+    trained = meta_train(rule, estimator, lambda _: bad, TRAINING)
     assert trained.score == inf
     assert_same(trained.phi, phi_of(rule))
 
