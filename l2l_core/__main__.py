@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def main(words: list[str] | None = None) -> None:
     args = parser.parse_args(words)
     try:
         args.run(args)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         parser.exit(2, f"l2l_core: {error}\n")
     finally:
         leave()
@@ -41,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
     _common(one)
-    one.add_argument("--seed", type=int, help="train this one meta-seed (default: all of the scale's seeds)")
-    one.add_argument("--seeds", type=int, help="train the meta-seeds 0 … N−1", metavar="N")
+    seeds = one.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=_natural, help="train this one meta-seed (default: all of the scale's seeds)")
+    seeds.add_argument("--seeds", type=_natural, help="train the meta-seeds 0 … N−1", metavar="N")
     one.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
@@ -76,17 +78,25 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="where to write (default: runs/RECIPE/SCALE)")
 
 
+def _natural(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is not one of 0, 1, 2, …")
+    return int(word)
+
+
 def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
     chosen = recipe(args.recipe)
     chosen.budget(args.scale)
     cuda = torch.cuda.is_available()
     device = ("cuda" if cuda else "cpu") if args.device == "auto" else args.device
-    if device.split(":")[0] not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {args.device!r}; there are cpu, cuda and auto")
     if device == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: one GPU a process
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     if device.startswith("cuda") and not cuda:
         raise ValueError("there is no CUDA device here; use --device cpu")
+    if device.startswith("cuda:") and int(device[5:]) >= torch.cuda.device_count():
+        raise ValueError(f"there are {torch.cuda.device_count()} CUDA devices here, none of them {device}")
     data = os.environ.get("L2L_DATA")
     if data:
         os.environ["L2L_DATA"] = str(Path(data).resolve())
@@ -104,7 +114,7 @@ def _train(args: argparse.Namespace) -> None:
     if not args.resume and out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; resume it, delete it, or give another --out")
     shard = join(device)
-    count = args.seeds or chosen.budget(args.scale).seeds
+    count = chosen.budget(args.scale).seeds if args.seeds is None else args.seeds
     for seed in range(count) if args.seed is None else [args.seed]:
         train_meta_seed(chosen, args.scale, seed, out, device=device, shard=shard, progress=_bars())
     if is_writer():

@@ -1,9 +1,13 @@
 """Claims of the papers, judged from `results/` by rules that were written before the runs."""
 
 from dataclasses import dataclass
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from l2l_core.evaluation import at
 from l2l_core.recipes import RECIPES
 from l2l_core.store import read_json
 
@@ -21,7 +25,8 @@ class Judged:
     """A claim and what became of it.
 
     `verdict`: "pass" (the rule holds for the mean over meta-seeds and for more than half of them), "partial"
-    (for at least one), "fail" (for none), "not yet evaluated". `detail` says what was measured.
+    (for at least one), "fail" (for none), "not yet evaluated" (no rule yet, or no results that it speaks of).
+    `detail` says what was measured.
     """
 
     id: str
@@ -50,23 +55,30 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
         return Judged(**fields, verdict="not yet evaluated", detail="")
     curves, metrics = read_json(folder / "curves.json"), read_json(folder / "metrics.json")
     names = [vocabulary(curves, metrics, claim["recipe"], seed) for seed in range(len(curves["learned"]))]
-    held = [bool(_evaluate(claim["rule"], words)) for words in names]
-    over_all = bool(_evaluate(claim["rule"], vocabulary(curves, metrics, claim["recipe"], None)))
+    try:
+        held = [bool(_evaluate(claim["rule"], words)) for words in names]
+        over_all = bool(_evaluate(claim["rule"], vocabulary(curves, metrics, claim["recipe"], None)))
+        ours = [float(_evaluate(claim["ours"], words)) for words in names]
+    except KeyError as missing:
+        return Judged(**fields, verdict="not yet evaluated", detail=f"the results lack {missing}")
     verdict = "pass" if over_all and sum(held) > len(held) / 2 else "partial" if any(held) else "fail"
-    ours = [float(_evaluate(claim["ours"], words)) for words in names]
     mean = sum(ours) / len(ours)
     spread = f" ({min(ours):.3g} to {max(ours):.3g})" if max(ours) > min(ours) else ""
     return Judged(**fields, verdict=verdict, detail=f"{mean:.3g}{spread}; holds for {sum(held)}/{len(held)} meta-seeds")
 
 
 def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, seed: int | None) -> dict[str, Any]:
-    """The words of a rule, for one meta-seed (by position) or, with None, for the mean over all."""
+    """The words of a rule, for one meta-seed (by position) or, with None, for the mean over all.
+
+    A loss that is NaN is infinite here: comparisons with NaN would hold or not as it happens. Raises ValueError for a
+    step that was not taken.
+    """
     average = RECIPES[recipe].average
     chosen = range(len(curves["learned"])) if seed is None else [seed]
 
-    def over(values: list[float], t: int) -> float:
-        window = values[t - average + 1 : t + 1]
-        return sum(window) / len(window)
+    def over(values: list[float], t: int, last: int = average) -> float:
+        mean = float(at(torch.tensor(values, dtype=torch.float64), t, last))
+        return inf if isnan(mean) else mean
 
     def lstm(t: int) -> float:
         return sum(over(curves["learned"][k]["mean"], t) for k in chosen) / len(chosen)
@@ -79,7 +91,7 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, see
         "tuned": tuned,
         "printed": lambda name, t: tuned(f"{name} as printed", t),
         "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),
-        "raw": lambda name, t: curves["baselines"][name]["mean"][t],
+        "raw": lambda name, t: over(curves["baselines"][name]["mean"], t, 1),
         "total": sum(metrics["seeds"][k]["sum"] for k in chosen) / len(chosen),
     }
 

@@ -52,7 +52,8 @@ def mnist(split: str) -> Images:
     torchvision. Where there is neither, an embedded stand-in is used, and said so: scikit-learn's 1,797
     handwritten digits, enlarged to 28×28.
 
-    Raises ValueError for an unknown split or a corrupt file, FileNotFoundError if L2L_DATA is set but incomplete.
+    Raises ValueError for an unknown split or a corrupt file, FileNotFoundError if L2L_DATA is set but incomplete,
+    ImportError if there is no stand-in either.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
@@ -107,7 +108,13 @@ def _read_idx(path: Path, md5: str) -> Tensor:
 
 
 def _stand_in() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ImportError(
+            "no MNIST here, and no scikit-learn for a stand-in: set L2L_DATA to a folder that holds MNIST/raw, or "
+            "pip install 'l2l-core[book]', with which MNIST is downloaded where there is a network"
+        ) from error
 
     source = "stand-in: scikit-learn's 8×8 digits, enlarged"
     print(f"No MNIST here: running on the {source}. Numbers will differ from the book's.")

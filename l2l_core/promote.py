@@ -8,6 +8,7 @@ from typing import Any
 from l2l_core.claims import RESULTS
 from l2l_core.recipes import Recipe
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
+from l2l_core.tree import Params
 from l2l_core.zoo import ZOO
 
 
@@ -15,10 +16,11 @@ def promote(recipe: Recipe, run: Path, results: Path = RESULTS, zoo: Path = ZOO)
     """Copy a finished paper-scale run into `results/` and its rules into the zoo; return the rules' names.
 
     The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`.
-    Raises ValueError, saying what is missing, for any other run: of another scale, with seeds unfinished or
-    untested, on stand-in data.
+    Raises ValueError, saying what is missing, for any other run: of another recipe or scale, with seeds unfinished or
+    untested, on stand-in data. Nothing is changed then.
     """
     metrics = _finished(recipe, run)
+    rules = {seed["seed"]: _tested(run, seed) for seed in metrics["seeds"]}
     seeds = sorted(metrics["seeds"], key=lambda seed: seed["validation"])
     median = seeds[(len(seeds) - 1) // 2]["seed"]
     for old in zoo.glob(f"{recipe.name}-lstm*"):
@@ -27,9 +29,8 @@ def promote(recipe: Recipe, run: Path, results: Path = RESULTS, zoo: Path = ZOO)
     for seed in seeds:
         k = seed["seed"]
         name = f"{recipe.name}-lstm" + ("" if k == median else f"-seed{k}")
-        phi, _ = load_tensors(run / f"seed{k}" / "phi.safetensors")
         path = zoo / f"{name}.safetensors"
-        save_tensors(path, phi, {"recipe": recipe.name, "seed": k})
+        save_tensors(path, rules[k], {"recipe": recipe.name, "seed": k})
         card = {
             "recipe": recipe.name,
             "seed": k,
@@ -52,6 +53,8 @@ def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
     if not (run / "metrics.json").exists():
         raise ValueError(f"nothing to promote: {run} has no metrics.json; train and evaluate {recipe.name!r} first")
     metrics = read_json(run / "metrics.json")
+    if metrics["recipe"] != recipe.name:
+        raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {recipe.name!r}")
     if metrics["scale"] != "paper":
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
     if metrics["data"] not in ("generated", "MNIST"):
@@ -61,6 +64,9 @@ def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
     missing = set(range(budget.seeds)) - found
     if missing:
         raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {budget.seeds}")
+    fewer = [seed["seed"] for seed in metrics["seeds"] if len(seed["restarts"]) < budget.restarts]
+    if fewer:
+        raise ValueError(f"{run} has fewer than {budget.restarts} restarts of the meta-seeds {fewer}")
     short = [
         f"seed {seed['seed']} restart {one['restart']}: {one['meta_steps']}"
         for seed in metrics["seeds"]
@@ -70,3 +76,12 @@ def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
     if short:
         raise ValueError(f"{run} stopped before its {budget.meta_steps} meta-steps ({'; '.join(short)})")
     return metrics
+
+
+def _tested(run: Path, seed: dict[str, Any]) -> Params:
+    """The weights of a meta-seed, if they are those that the metrics speak of."""
+    path = run / f"seed{seed['seed']}" / "phi.safetensors"
+    phi, facts = load_tensors(path)
+    if facts["validation"] != seed["validation"]:
+        raise ValueError(f"{path} was trained further after it was tested; evaluate {run} again")
+    return phi

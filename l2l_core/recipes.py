@@ -37,6 +37,11 @@ class Budget:
     test_problems: int = 2000
     seeds: int = 5
 
+    def __post_init__(self) -> None:
+        if self.meta_steps % self.validate_every:
+            every = f"{self.meta_steps} of them and every {self.validate_every}-th"
+            raise ValueError(f"the last meta-step must be validated, got {every}")
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,16 @@ from l2l_core.store import load_tensors, read_json, write_json
 def tune_baselines(recipe: Recipe, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
     """Tune every baseline of the recipe for its horizon and for the whole test; cached in `out/baselines.json`.
 
-    Each entry: rule, horizon tuned for, lr, validation score, the whole grid, seconds. Problems come from the
-    validation set and from a stream of their own.
+    Each entry: recipe, number of problems, rule, horizon tuned for, lr, validation score, the whole grid, seconds.
+    Problems come from the validation set and from a stream of their own.
+
+    Raises ValueError for baselines in `out` that were tuned for another recipe or on another number of problems.
     """
     path = out / "baselines.json"
     entries = read_json(path) if path.exists() else {}
+    for entry in entries.values():
+        # as in a checkpoint, what was written too early to mention a setting does not answer for it
+        _check_same(path, entry, recipe=recipe.name, problems=recipe.budget(scale).tuning_problems)
     for name, start in recipe.baselines.items():
         for horizon in sorted({recipe.horizon, recipe.test_steps}):
             key = name if horizon == recipe.horizon else f"{name}@{horizon}"
@@ -44,13 +49,19 @@ def _tune(
         label = progress and f"tuning {progress}, lr {lr:.4g}"
         rule = RULES[name](lr).to(device)
         curves = evaluate(rule, task, problems or 1, horizon, seed=f"{recipe.family}/tuning", progress=label)
-        return recipe.unit * float(at(curves, horizon, recipe.average).mean())
+        value = recipe.unit * float(at(curves, horizon, recipe.average).mean())
+        return value if isfinite(value) else inf
 
-    tuned = tune(score, start) if problems else Tuned(start, value := score(start), [(start, value)])
+    try:
+        tuned = tune(score, start) if problems else Tuned(start, value := score(start), [(start, value)])
+    except ValueError as error:
+        raise ValueError(f"tuning {name} for {horizon} steps: {error}") from error
     # JSON has no infinity: a rate that diverged has the score null
     grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)
     return {
+        "recipe": recipe.name,
+        "problems": problems,
         "rule": name,
         "horizon": horizon,
         "lr": tuned.lr,
@@ -63,12 +74,15 @@ def _tune(
 def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str = "cpu", progress: bool = True) -> Any:
     """Evaluate all finished meta-seeds in `out` and the tuned baselines on the same test problems.
 
-    Writes `out/metrics.json` and `out/curves.json` and returns the metrics. Raises FileNotFoundError if no
-    meta-seed has finished.
+    Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. Raises FileNotFoundError if no
+    meta-seed has finished, ValueError for one of another recipe or scale.
     """
     files = sorted(out.glob("seed*/phi.safetensors"), key=lambda path: int(path.parent.name.removeprefix("seed")))
     if not files:
         raise FileNotFoundError(f"no meta-seed of {recipe.name!r} has finished in {out}; train it first")
+    finished = [load_tensors(path) for path in files]
+    for path, (_, facts) in zip(files, finished, strict=True):
+        _check_same(path, facts, recipe=recipe.name, scale=scale)
     baselines = tune_baselines(recipe, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
     runs |= {f"{name} as printed": RULES[name](lr) for name, lr in recipe.as_printed.items()}
@@ -79,8 +93,7 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     best = min(recipe.baselines, key=lambda n: baselines[n]["validation"], default=None)
 
     seeds, learned = [], []
-    for path in files:
-        phi, facts = load_tensors(path)
+    for phi, facts in finished:
         rule = fresh_rule(recipe, 0)
         rule.load_state_dict(phi)
         label = f"seed {facts['seed']}" if progress else None
@@ -111,9 +124,16 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
         "baselines": {name: {**baselines.get(name, {}), **_numbers(recipe, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    write_json(out / "metrics.json", metrics)
     write_json(out / "curves.json", {"learned": learned, "baselines": {name: _curve(c) for name, c in curves.items()}})
+    write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
+
+
+def _check_same(path: Path, facts: dict[str, Any], **settings: Any) -> None:
+    for key, value in settings.items():
+        if facts.get(key, value) != value:
+            what = f"{key} {facts[key]!r}, not {value!r}"
+            raise ValueError(f"{path} belongs to another run: {what}. Use another `out`, or delete it.")
 
 
 def _test_curves(recipe: Recipe, scale: str, rule: Rule, horizon: int, device: str, progress: str | None) -> Tensor:
@@ -156,4 +176,4 @@ def _curve(curves: Tensor) -> dict[str, list[float]]:
 def _success(seeds: list[dict[str, Any]], rival: float) -> dict[str, int]:
     """Single runs, before selection, whose validation loss beats the best tuned baseline's."""
     runs = [run for seed in seeds for run in seed["restarts"]]
-    return {"runs": len(runs), "succeeded": sum(run.get("validation", float("inf")) < rival for run in runs)}
+    return {"runs": len(runs), "succeeded": sum(run.get("validation", inf) < rival for run in runs)}

@@ -42,7 +42,7 @@ def obtain(recipe: Recipe, scale: str, out: str | Path | None = None, device: st
     """Results of `recipe`: retrained at scale "smoke" or "paper" (into `out`, resumed from there), read at "book".
 
     At "book" a finished run in `out` is preferred to the results that came with the package. Prints which.
-    Raises FileNotFoundError if there is neither.
+    Raises FileNotFoundError if there is neither, ValueError if `out` holds another recipe's run.
     """
     folder = Path(out) if out else Path("runs") / recipe.name / scale
     if scale != BOOK:
@@ -50,15 +50,19 @@ def obtain(recipe: Recipe, scale: str, out: str | Path | None = None, device: st
         for seed in range(recipe.budget(scale).seeds):
             train_meta_seed(recipe, scale, seed, folder, device=device, progress=bars)
         report(recipe, scale, folder, f"obtain({recipe.name!r}, {scale!r})", device=device, progress=bars)
-        return _read(folder, f"trained now, at scale {scale}")
+        return _read(recipe, folder, f"trained now, at scale {scale}")
     if (folder / "metrics.json").exists():
-        return _read(folder, "read from `out`")
+        return _read(recipe, folder, "read from `out`")
     if (RESULTS / recipe.name / "metrics.json").exists():
-        return _read(RESULTS / recipe.name, "the committed results")
+        return _read(recipe, RESULTS / recipe.name, "the committed results")
     raise FileNotFoundError(f"no results of {recipe.name!r}: neither in {folder} nor in the package")
 
 
-def _read(folder: Path, origin: str) -> Results:
+def _read(recipe: Recipe, folder: Path, origin: str) -> Results:
     results = Results(read_json(folder / "metrics.json"), read_json(folder / "curves.json"), origin)
+    if (found := results.metrics["recipe"]) != recipe.name:
+        raise ValueError(
+            f"{folder} holds a run of {found!r}, not of {recipe.name!r}; give each recipe an `out` of its own"
+        )
     print(f"{results.metrics['recipe']}: {origin} ({len(results.metrics['seeds'])} meta-seeds)")
     return results

@@ -14,11 +14,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a kill at any moment leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed while writing `path` left beside it; nobody may be writing it now."""
+    for aside in path.parent.glob(f".{path.name}.*"):
+        aside.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

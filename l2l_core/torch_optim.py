@@ -22,8 +22,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     Tensors that do not require a gradient at the first step are left out. A tensor whose gradient is None at
     some step stands still, and the rule sees a zero gradient there.
 
-    Raises ValueError for a negative `lr`, and at a step for tensors of mixed dtype or device within a group or
-    a loaded state of another rule.
+    Raises ValueError for a negative `lr` or a name given twice within a group, and at a step for tensors of mixed
+    dtype or device within a group, a rule whose weights are of another, or a loaded state of another rule.
     """
 
     def __init__(self, params: Iterable[Any], rule: Rule, *, horizon: int | None = None, lr: float = 1.0):
@@ -34,6 +34,13 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "rule": self.rule, "horizon": self.horizon}
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As any PyTorch optimizer's. A group is one optimizee, so its names must differ."""
+        super().add_param_group(param_group)
+        names = self.param_groups[-1].get("param_names", [])
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"names must differ within a group, not so {', '.join(twice)}. Use several groups.")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
@@ -50,14 +57,16 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _step_group(self, group: dict[str, Any], loss: Tensor | None) -> None:
         names = group.get("param_names") or [str(i) for i in range(len(group["params"]))]
-        memory = self.state[group["params"][0]]
-        if not memory:
+        memory = next((self.state[p] for p in group["params"] if p in self.state), None)
+        if memory is None:
             taking_part = [i for i, p in enumerate(group["params"]) if p.requires_grad]
+            if not taking_part:
+                return
+            # of a tensor that takes part, because a loaded state is cast to the dtype of the one that holds it
+            memory = self.state[group["params"][taking_part[0]]]
             memory.update(step=0, taking_part=taking_part)
         tensors = {names[i]: group["params"][i] for i in memory["taking_part"]}
-        if not tensors:
-            return
-        _check_uniform(tensors)
+        _check_uniform(tensors, self.rule)
         params = {name: p.detach() for name, p in tensors.items()}
         state = self.rule.init(params)
         if "leaves" in memory:
@@ -71,10 +80,18 @@ class RuleOptimizer(torch.optim.Optimizer):
         memory.update(step=memory["step"] + 1, leaves=leaves(state))
 
 
-def _check_uniform(tensors: Params) -> None:
+def _check_uniform(tensors: Params, rule: Rule) -> None:
     kinds = {(p.dtype, p.device) for p in tensors.values()}
     if len(kinds) > 1:
         raise ValueError(f"one group, one dtype and device; got {sorted(map(str, kinds))}. Use several groups.")
+    # single numbers (a learning rate) go with tensors of every kind
+    others = {(w.dtype, w.device) for w in rule.parameters() if w.ndim} - kinds
+    if others:
+        (dtype, device), (other, elsewhere) = kinds.pop(), others.pop()
+        raise ValueError(
+            f"the parameters are {dtype} on {device}, the rule's weights {other} on {elsewhere}: "
+            f"pass rule.to('{device}', {dtype})"
+        )
 
 
 def _check_shapes(found: list[Tensor], expected: list[Tensor]) -> None:

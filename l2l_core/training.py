@@ -16,7 +16,7 @@ from l2l_core.distributed import agreed, is_writer, mean_over_ranks
 from l2l_core.evaluation import generator
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
-from l2l_core.store import load_tensors, save_tensors, strip, write_atomically
+from l2l_core.store import load_tensors, save_tensors, strip, sweep, write_atomically
 from l2l_core.tree import Params, detach, ravel, to
 
 
@@ -94,6 +94,9 @@ class _Run:
         self.step, self.history, self.best, self.best_score = 0, [], self._copy(), inf
         self.spent, self.since, self.saved = 0.0, time.monotonic(), time.monotonic()
         self.identity = _identity(self.phi, estimator, training, seed)
+        if self.out is not None and is_writer():
+            sweep(self.file)
+            sweep(self.out / "log.jsonl")
         # the writer looks for the others, who might look before it has written
         if agreed(self.file is not None and self.file.exists(), device):
             self.load()
@@ -178,7 +181,7 @@ class _Run:
         tensors, facts = load_tensors(self.file)
         if "identity" not in facts:
             raise ValueError(f"{self.file} is not a checkpoint of meta-training; delete it to start again")
-        stored = {k: _without_addresses(v) for k, v in facts["identity"].items()}
+        stored = {k: _everywhere(v) for k, v in facts["identity"].items()}
         # a checkpoint does not answer for settings that it was written too early to mention
         changed = sorted(k for k in stored if stored[k] != self.identity.get(k))
         if changed:
@@ -209,13 +212,13 @@ def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -
     return settings | {
         "seed": str(seed),
         "start": f"{float(ravel(detach(phi)).double().sum()):.9g} over {sum(w.numel() for w in phi.values())} weights",
-        "rule": _without_addresses(repr(unroll.rule)),
-        "task": _without_addresses(repr(estimator.task)),
+        "rule": _everywhere(repr(unroll.rule)),
+        "task": _everywhere(repr(estimator.task)),
         "data": getattr(estimator.task, "source", "generated"),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
     }
 
 
-def _without_addresses(text: str) -> str:
-    # a function's repr ends in its address, which is another one in the process that resumes
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+def _everywhere(text: str) -> str:
+    # what differs between processes of one run: a function's address, and the number of the process's GPU
+    return re.sub(r" at 0x[0-9a-fA-F]+|(?<='cuda):\d+(?=')", "", text)

@@ -1,7 +1,6 @@
 """Trained rules that travel with the package."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from safetensors.torch import load
 
 from l2l_core.recipes import fresh_rule, recipe
 from l2l_core.rule import Rule
+from l2l_core.store import read_json
 from l2l_core.tree import Params
 
 ZOO = Path(__file__).parent / "zoo"
@@ -28,7 +28,7 @@ def card(name: str) -> dict[str, Any]:
     path = ZOO / f"{name}.json"
     if not path.exists():
         raise ValueError(f"no pretrained rule {name!r}; there are {', '.join(pretrained()) or 'none'}")
-    return json.loads(path.read_text())
+    return read_json(path)
 
 
 def load_pretrained(name: str) -> Rule:

@@ -1,18 +1,21 @@
 """Verdicts: what a rule says of curves whose answer is known."""
 
+from math import nan
+
 import pytest
 
 from l2l_core.claims import RESULTS, evaluate_all, vocabulary
 from l2l_core.recipes import RECIPES
-from l2l_core.store import write_json
+from l2l_core.store import read_json, write_json
 
 FOUR = ("sgd", "nag", "rmsprop", "adam")
 
 
-def results(folder, ends):
-    """A results folder for quadratics: flat curves, one meta-seed an entry of `ends`; every baseline at 0.05."""
+def results(folder, ends, **others):
+    """A results folder for quadratics: flat curves, one meta-seed an entry of `ends`; baselines at 0.05 or `others`."""
     flat = {"mean": [0.05] * 101, "median": [0.05] * 101}
-    baselines = dict.fromkeys(FOUR, flat) | {"sgd as printed": {"mean": [0.222] * 101, "median": [0.222] * 101}}
+    diverse = {name: {"mean": [end] * 101} for name, end in others.items()}
+    baselines = dict.fromkeys(FOUR, flat) | diverse | {"sgd as printed": {"mean": [0.222] * 101}}
     learned = [{"seed": k, "mean": [end] * 101, "median": [end] * 101} for k, end in enumerate(ends)]
     write_json(folder / "quadratic" / "curves.json", {"learned": learned, "baselines": baselines})
     write_json(folder / "quadratic" / "metrics.json", {"seeds": [{"sum": 100 * end} for end in ends]})
@@ -43,6 +46,40 @@ def test_a_claim_without_results_is_not_evaluated(tmp_path):
 def test_a_curve_that_touches_its_rival_once_is_not_below_it(tmp_path):
     assert results(tmp_path, [0.049])["Q2"].verdict == "pass"
     assert results(tmp_path, [0.05])["Q2"].verdict == "fail"
+
+
+@pytest.mark.parametrize("diverged", FOUR)
+def test_a_baseline_that_diverged_is_no_rival(tmp_path, diverged):
+    assert results(tmp_path, [0.02], **{diverged: nan})["Q2"].verdict == "pass"
+    assert results(tmp_path, [0.06], **{diverged: nan})["Q2"].verdict == "fail"
+
+
+def test_a_learned_rule_that_diverged_is_below_nothing(tmp_path):
+    judged = results(tmp_path, [nan, nan, 0.02])
+    assert (judged["Q1"].verdict, judged["Q2"].verdict) == ("partial", "partial")
+    assert results(tmp_path, [nan], **dict.fromkeys(FOUR, nan))["Q2"].verdict == "fail"
+
+
+def test_a_claim_about_what_the_results_lack_is_not_evaluated(tmp_path):
+    results(tmp_path, [0.02])
+    path = tmp_path / "quadratic" / "curves.json"
+    curves = read_json(path)
+    del curves["baselines"]["adam"]
+    write_json(path, curves)
+    judged = {claim.id: claim for claim in evaluate_all(tmp_path)}
+    assert (judged["Q1"].verdict, judged["Q1"].detail) == ("not yet evaluated", "the results lack 'adam'")
+    assert judged["Q3"].verdict == "pass"
+
+
+@pytest.mark.parametrize("step", [-1, 8, 201, 205])
+def test_a_rule_cannot_speak_of_steps_that_were_not_taken(step):
+    curves = {"learned": [{"mean": [1.0] * 201}], "baselines": {"sgd": {"mean": [1.0] * 201}}}
+    words = vocabulary(curves, {"seeds": [{"sum": 1.0}]}, "mnist", 0)
+    with pytest.raises(ValueError, match="no steps"):
+        words["lstm"](step)
+    if step != 8:
+        with pytest.raises(ValueError, match="no steps"):
+            words["raw"]("sgd", step)
 
 
 def test_a_noisy_step_is_the_mean_of_the_ten_that_end_there():

@@ -30,12 +30,21 @@ def refused(capsys, *words):
             ["evaluate", "quadratic", "--out", "nowhere"],
             "no meta-seed of 'quadratic' has finished in nowhere",
         ),
+        (["train", "quadratic", "--device", "cpu", "--out", "file"], "Not a directory: 'file/seed0"),
+        (["tune", "quadratic", "--device", "cpu", "--out", "file/folder"], "Not a directory: 'file"),
+        (["train", "quadratic", "--device", "cpu", "--out", "file", "--no-resume"], "Not a directory: 'file'"),
+        (["train", "quadratic", "--device", "cpu:x"], "unknown device 'cpu:x'; there are cpu, cuda and auto"),
+        (["train", "quadratic", "--seed", "-1"], "argument --seed: '-1' is not one of 0, 1, 2, …"),
+        (["train", "quadratic", "--seeds", "few"], "argument --seeds: 'few' is not one of 0, 1, 2, …"),
+        (["train", "quadratic", "--seed", "1", "--seeds", "2"], "not allowed with argument"),
+        (["train", "quadratic", "--seeds", "0", "--device", "cpu"], "no meta-seed of 'quadratic' has finished in"),
         (["prove", "quadratic"], "invalid choice: 'prove'"),
         ([], "required"),
     ],
 )
 def test_a_mistake_is_named_in_a_line(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     err = refused(capsys, *words)
     assert message in err
     assert "Traceback" not in err

@@ -101,3 +101,19 @@ def test_without_data_and_network_a_stand_in_serves_and_says_so(tmp_path):
     assert f"No MNIST here: running on the {source}. Numbers will differ from the book's." in done.stdout
     assert f"[1248, 125, 299, 125] {{False}} {source}" in done.stdout
     assert f"True (784,) {source}" in done.stdout
+
+
+BARE = """
+import sys
+sys.modules["sklearn"] = sys.modules["torchvision"] = None
+from l2l_core.__main__ import main
+main(["train", "mnist", "--device", "cpu"])
+"""
+
+
+def test_without_data_and_without_a_stand_in_it_is_said_what_to_do(tmp_path):
+    done = run_python("-c", BARE, L2L_DATA="", HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert "l2l_core: no MNIST here, and no scikit-learn for a stand-in: set L2L_DATA to" in done.stderr
+    assert "pip install 'l2l-core[book]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from l2l_core import RECIPES, recipe
-from l2l_core.recipes import fresh_rule
+from l2l_core.recipes import Budget, fresh_rule
 from l2l_core.rules import HAND_DESIGNED
 
 every_recipe = pytest.mark.parametrize("name", RECIPES)
@@ -38,3 +38,8 @@ def test_an_unknown_recipe_lists_the_known_ones():
 def test_an_unknown_scale_lists_the_known_ones():
     with pytest.raises(ValueError, match="recipe 'quadratic' has no scale 'huge'; it has smoke, paper"):
         recipe("quadratic").budget("huge")
+
+
+def test_a_budget_ends_with_a_validation():
+    with pytest.raises(ValueError, match="the last meta-step must be validated, got 250 of them and every 100-th"):
+        Budget(250, 100, b=1)

@@ -1,20 +1,27 @@
 """From a run to results: what is reported, and what may be promoted."""
 
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
+from math import inf
 
 import pytest
 import torch
 
+from l2l_core import RULES, recipes
+from l2l_core import report as module
 from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
-from l2l_core.report import report
+from l2l_core.report import report, tune_baselines
+from l2l_core.results import Results, obtain
 from l2l_core.rules import SGD
-from l2l_core.store import load_tensors, read_json, write_json
+from l2l_core.store import load_tensors, read_json, save_tensors, write_json
+from l2l_core.tasks import Quadratic
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=5, validate_every=5, test_problems=4, seeds=3)
 RECIPE = replace(recipe("quadratic"), scales={"smoke": TINY, "paper": TINY}, baselines={"sgd": 0.01, "adam": 0.2})
+SHORT = replace(RECIPE, horizon=6, window=3, test_steps=9, average=3, baselines={"adam-cosine": 0.2}, as_printed={})
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +65,7 @@ def test_the_median_meta_seed_is_the_one_that_ships_under_the_plain_name(run, tm
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"recipe": "mnist"}, "is a run of 'mnist', not of 'quadratic'"),
         ({"scale": "smoke"}, "only paper-scale runs are promoted"),
         ({"data": "stand-in: digits"}, "only runs on real data are promoted"),
         ({"seeds": []}, r"lacks the meta-seeds \[0, 1, 2\]"),
@@ -75,3 +83,166 @@ def test_a_run_that_stopped_early_is_not_promoted(run, tmp_path):
         promote(longer, run, tmp_path / "results", tmp_path)
     with pytest.raises(ValueError, match="nothing to promote"):
         promote(RECIPE, tmp_path, tmp_path / "results", tmp_path)
+
+
+def test_a_run_with_fewer_restarts_than_planned_is_not_promoted(run, tmp_path):
+    more = replace(RECIPE, scales={"paper": replace(TINY, restarts=2)})
+    with pytest.raises(ValueError, match=r"fewer than 2 restarts of the meta-seeds \[0, 1, 2\]"):
+        promote(more, run, tmp_path / "results", tmp_path)
+
+
+@pytest.mark.parametrize("change", ["trained further", "lost"])
+def test_a_run_that_cannot_be_promoted_leaves_the_zoo_as_it_was(run, tmp_path, change):
+    copy, zoo = tmp_path / "run", tmp_path / "zoo"
+    shutil.copytree(run, copy)
+    promote(RECIPE, copy, tmp_path / "results", zoo)
+    before = {path: path.read_bytes() for path in zoo.iterdir()}
+    path = copy / "seed2" / "phi.safetensors"
+    if change == "lost":
+        path.unlink()
+    else:
+        phi, facts = load_tensors(path)
+        save_tensors(path, phi, {**facts, "validation": 0.0})
+    with pytest.raises((ValueError, FileNotFoundError), match=r"evaluate .* again|seed2"):
+        promote(RECIPE, copy, tmp_path / "results", zoo)
+    assert {path: path.read_bytes() for path in zoo.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("other", "scale", "message"),
+    [
+        (recipe("quadratic-mean-units"), "smoke", "another run: recipe 'quadratic', not 'quadratic-mean-units'"),
+        (RECIPE, "smoke", "another run: scale 'paper', not 'smoke'"),
+    ],
+)
+def test_meta_seeds_of_another_recipe_or_scale_are_not_reported(run, other, scale, message):
+    before = (run / "metrics.json").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        report(other, scale, run, "the command", progress=False)
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_learning_rates_tuned_for_something_else_are_not_used(tmp_path):
+    once = replace(RECIPE, horizon=5, window=5, test_steps=5, baselines={"sgd": 0.01})
+    entries = tune_baselines(once, "paper", tmp_path, progress=False)
+    assert entries == tune_baselines(once, "paper", tmp_path, progress=False)
+    more = replace(once, scales={"paper": replace(TINY, tuning_problems=4)})
+    with pytest.raises(ValueError, match=r"another run: problems 0, not 4. Use another `out`, or delete it"):
+        tune_baselines(more, "paper", tmp_path, progress=False)
+    with pytest.raises(ValueError, match="recipe 'quadratic', not 'cubic'"):
+        tune_baselines(replace(once, name="cubic"), "paper", tmp_path, progress=False)
+    del entries["sgd"]["recipe"], entries["sgd"]["problems"]  # as written before these were recorded
+    write_json(tmp_path / "baselines.json", entries)
+    assert tune_baselines(more, "paper", tmp_path, progress=False) == entries
+
+
+def test_a_baseline_that_diverges_untuned_is_not_the_best(tmp_path):
+    wild = replace(RECIPE, baselines={"sgd": 1e30, "adam": 0.2})
+    train_meta_seed(wild, "paper", 0, tmp_path, progress=False)
+    metrics = report(wild, "paper", tmp_path, "the command", progress=False)
+    assert metrics["best_baseline"] == "adam"
+    assert metrics["baselines"]["sgd"]["validation"] == inf
+    assert metrics["baselines"]["sgd"]["grid"] == [[1e30, None]]
+
+
+def test_a_baseline_that_diverges_at_every_rate_is_named(tmp_path):
+    wild = replace(SHORT, baselines={"sgd": 1e30}, scales={"paper": replace(TINY, tuning_problems=2)})
+    with pytest.raises(ValueError, match=r"tuning sgd for 6 steps: no learning rate near 1e\+30 gave a finite loss"):
+        tune_baselines(wild, "paper", tmp_path, progress=False)
+
+
+def test_a_page_does_not_read_another_recipes_run(run):
+    assert obtain(RECIPE, "book", run).origin == "read from `out`"
+    with pytest.raises(ValueError, match="holds a run of 'quadratic', not of 'mnist'"):
+        obtain(recipe("mnist"), "book", run)
+
+
+def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
+    train_meta_seed(RECIPE, "paper", 0, tmp_path, progress=False)
+    original = module.write_json
+
+    def killed(path, value):
+        if path.name == "curves.json":
+            raise KeyboardInterrupt
+        original(path, value)
+
+    monkeypatch.setattr(module, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        report(RECIPE, "paper", tmp_path, "the command", progress=False)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """One meta-seed, whose reports average the last three steps and go on beyond the horizon."""
+    out = tmp_path_factory.mktemp("short")
+    train_meta_seed(SHORT, "paper", 0, out, progress=False)
+    report(SHORT, "paper", out, "the command", progress=False)
+    return out
+
+
+def test_numbers_at_a_step_are_those_of_the_last_few_and_the_sum_ends_before_the_horizon(short):
+    metrics, task = read_json(short / "metrics.json"), SHORT.task("test", "cpu")
+    phi, facts = load_tensors(short / "seed0" / "phi.safetensors")
+    rule = fresh_rule(SHORT, 0)
+    curves = 0.1 * evaluate(rule, task, 4, 9, seed="quadratic/test", phi=phi).double()
+    (seed,) = metrics["seeds"]
+    for step in (6, 9):
+        last = curves[:, step - 2 : step + 1].mean(1)
+        expected = {"mean": last.mean(), "median": last.median(), "se": last.std() / 2}
+        assert seed["at"][str(step)] == pytest.approx({k: float(v) for k, v in expected.items()}, rel=1e-4)
+    assert seed["sum"] == pytest.approx(float(curves[:, :6].sum(1).mean()), rel=1e-4)
+    score = evaluate(rule, SHORT.task("validation", "cpu"), 16, 6, seed="quadratic/validation", phi=phi)
+    assert facts["validation"] == pytest.approx(0.1 * float(score[:, 4:7].mean()), rel=1e-4)
+    tuning = evaluate(RULES["adam-cosine"](0.2), task, 1, 6, seed="quadratic/tuning")
+    assert metrics["baselines"]["adam-cosine"]["validation"] == pytest.approx(
+        0.1 * float(tuning[:, 4:7].mean()), rel=1e-4
+    )
+
+
+def test_a_schedule_ends_at_the_horizon_that_it_was_tuned_for(short):
+    curves = read_json(short / "curves.json")["baselines"]
+    assert len(set(curves["adam-cosine"]["mean"][6:])) == 1
+    assert len(set(curves["adam-cosine@9"]["mean"][6:])) == 4
+
+
+def test_training_validation_tuning_and_tests_have_images_and_problems_of_their_own(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Images(Quadratic):
+        split: str = ""
+
+    seen = []
+
+    def watched(rule, task, *args, seed, **rest):
+        seen.append((task.split, seed))
+        return evaluate(rule, task, *args, seed=seed, **rest)
+
+    one = replace(SHORT, task=lambda split, device: Images(split=split), baselines={"sgd": 0.01})
+    monkeypatch.setattr(module, "evaluate", watched)
+    monkeypatch.setattr(recipes, "evaluate", watched)
+    assert one.estimator(fresh_rule(one, 0), "paper", "cpu").task.split == "train"
+    train_meta_seed(one, "paper", 0, tmp_path, progress=False)
+    assert set(seen) == {("validation", "quadratic/validation")}
+    seen.clear()
+    tune_baselines(one, "paper", tmp_path, progress=False)
+    assert set(seen) == {("validation", "quadratic/tuning")}
+    seen.clear()
+    report(one, "paper", tmp_path, "the command", progress=False)
+    assert set(seen) == {("test", "quadratic/test")}
+
+
+@pytest.mark.parametrize(("count", "place"), [(1, 0), (2, 0), (3, 1), (4, 1)])
+def test_the_seed_to_show_is_the_lower_median(count, place):
+    scores = [0.3, 0.1, 0.4, 0.2][:count]
+    shown = Results({"seeds": [{"validation": score} for score in scores]}, {}, "").median_seed
+    assert scores[shown] == sorted(scores)[place]
+
+
+def test_of_two_meta_seeds_the_better_ships_under_the_plain_name(run, tmp_path):
+    metrics = read_json(run / "metrics.json")
+    shutil.copytree(run, tmp_path / "run")
+    write_json(tmp_path / "run" / "metrics.json", {**metrics, "seeds": metrics["seeds"][:2]})
+    two = replace(RECIPE, scales={"paper": replace(TINY, seeds=2)})
+    promote(two, tmp_path / "run", tmp_path / "results", tmp_path)
+    better = min(metrics["seeds"][:2], key=lambda seed: seed["validation"])
+    assert read_json(tmp_path / "quadratic-lstm.json")["seed"] == better["seed"]

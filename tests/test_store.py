@@ -8,7 +8,7 @@ from conformance import assert_same
 from safetensors.torch import save_file
 
 from l2l_core import store
-from l2l_core.store import load_tensors, save_tensors, strip, write_atomically, write_json
+from l2l_core.store import load_tensors, save_tensors, strip, sweep, write_atomically, write_json
 
 TENSORS = {
     "number": torch.tensor(1.5, dtype=torch.float64),
@@ -35,7 +35,7 @@ def test_tensors_that_share_memory_are_saved_apart(tmp_path):
     assert_same(load_tensors(tmp_path / "file")[0], shared)
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomically(path, b"old")
 
@@ -46,6 +46,15 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sweeping_removes_what_killed_writers_of_one_file_left(tmp_path):
+    for name in (".file.12", ".file.3456", ".other.12", "file"):
+        (tmp_path / name).touch()
+    sweep(tmp_path / "file")
+    sweep(tmp_path / "nowhere" / "file")
+    assert {path.name for path in tmp_path.iterdir()} == {".other.12", "file"}
 
 
 def test_json_is_readable_and_ends_in_a_newline(tmp_path):

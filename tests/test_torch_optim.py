@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 import torch
-from conformance import EVERY_RULE, assert_same, make, network, small_lstm
+from conformance import EVERY_RULE, assert_same, by_rank, make, network, small_lstm
 from torch import nn
 
-from l2l_core import RuleOptimizer, Signal
+from l2l_core import LogSign, RuleOptimizer, Signal
 from l2l_core.rules import SGD, Adam, Grouped, Momentum, Reflected, Scheduled, cosine
 
 every_rule = pytest.mark.parametrize("name", EVERY_RULE)
@@ -265,3 +265,44 @@ def test_the_rule_itself_is_not_trained():
     assert_same([w.detach() for w in rule.parameters()], before)
     assert all(w.grad is None for w in rule.parameters())
     assert Signal({}, None, 0, None).horizon is None
+
+
+def test_two_tensors_of_one_name_in_a_group_are_refused():
+    one, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    with pytest.raises(ValueError, match="names must differ within a group, not so bias, weight"):
+        RuleOptimizer([*one.named_parameters(), *other.named_parameters()], SGD(0.1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_rule_in_another_precision_than_the_parameters_is_refused_and_moved_serves(dtype):
+    net = nn.Linear(3, 2).to(dtype)
+    net(torch.ones(3, dtype=dtype)).sum().backward()
+    rule = Grouped({"matrices": small_lstm(features=LogSign()), "others": SGD(0.1)}, by_rank)
+    with pytest.raises(ValueError, match=rf"are {dtype} on cpu, .*float32 on cpu: pass rule.to\('cpu', {dtype}"):
+        RuleOptimizer(net.parameters(), rule).step()
+    before = values(net)
+    RuleOptimizer(net.parameters(), rule.to("cpu", dtype)).step()
+    assert not any(p.equal(q) for p, q in zip(values(net), before, strict=True))
+
+
+def test_a_memory_is_loaded_in_the_precision_of_the_tensors_that_take_part():
+    frozen = nn.Parameter(torch.ones(3, dtype=torch.bfloat16), requires_grad=False)
+    w, twin = (nn.Parameter(torch.ones(4)) for _ in range(2))
+    ours, theirs = RuleOptimizer([frozen, w], Adam(0.1)), torch.optim.Adam([twin], 0.1)
+    for step in range(4):
+        for p, optimizer in ((w, ours), (twin, theirs)):
+            p.grad = torch.full((4,), 1 / (3 + step))
+            optimizer.step()
+        resumed = RuleOptimizer([frozen, w], Adam(0.1))
+        resumed.load_state_dict(through_a_file(ours.state_dict()))
+        ours = resumed
+    torch.testing.assert_close(w, twin)
+
+
+def test_a_module_frozen_whole_at_first_moves_once_it_is_freed():
+    net, twin = module().requires_grad_(False), module()
+    ours, theirs = (RuleOptimizer(m.parameters(), Adam(0.1)) for m in (net, twin))
+    ours.step()
+    net.requires_grad_(True)
+    steps(net, ours, 2), steps(twin, theirs, 2)
+    assert_same(values(net), values(twin))

@@ -14,9 +14,10 @@ from torch import nn
 
 from l2l_core import Training, Unroll, evaluate, from_module, meta_train, second_order, tbptt
 from l2l_core.evaluation import generator
-from l2l_core.rules import SGD, CoordinatewiseLSTM
+from l2l_core.rules import NAG, SGD, Adam, CoordinatewiseLSTM, Momentum, RMSprop
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
+from l2l_core.training import _identity
 
 TRAINING = Training(meta_steps=12, lr=0.01, validate_every=4)
 
@@ -101,9 +102,10 @@ def test_validations_without_a_new_best_end_the_run_when_patience_does(bad):
     assert trained.score == 1.0
 
 
-def test_weights_that_never_had_a_finite_score_are_the_first_ones():
+@pytest.mark.parametrize("bad", [nan, inf])
+def test_weights_that_never_had_a_finite_score_are_the_first_ones(bad):
     rule, estimator, _ = setup()
-    trained = meta_train(rule, estimator, lambda _: nan, TRAINING)
+    trained = meta_train(rule, estimator, lambda _: bad, TRAINING)
     assert trained.score == inf
     assert_same(trained.phi, phi_of(rule))
 
@@ -173,6 +175,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not_to_the_bit(tmp_pa
     assert sittings(tmp_path / "killed", *deaths) == [-signal.SIGKILL] * 4 + [0]
     assert sittings(tmp_path / "whole", "never") == [0]
     assert_same_run(tmp_path / "killed", tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["checkpoint.safetensors", "log.jsonl"]
     assert len(log_of(tmp_path / "whole")) == 6
 
 
@@ -228,12 +231,36 @@ def test_a_checkpoint_of_another_run_is_refused(differ, tmp_path):
         meta_train(*setup(**changed), training, out=tmp_path, **settings)
 
 
+def test_processes_on_different_gpus_are_one_run():
+    def identity(device):
+        rule, estimator, _ = setup(Quadratic(3, device=device))
+        return _identity(phi_of(rule), estimator, TRAINING, 0)
+
+    assert identity("cuda:0") == identity("cuda:1") == identity("cuda") != identity("cpu")
+
+
 def test_a_rule_with_the_same_weights_and_another_scale_is_another_run(tmp_path):
     plain, louder = make("lstm"), make("lstm")
     louder.scale *= 2
     meta_train(*setup(rule=plain), TRAINING, out=tmp_path)
     with pytest.raises(ValueError, match="another run: rule differ"):
         meta_train(*setup(rule=louder), TRAINING, out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Momentum(0.1), Momentum(0.1, momentum=0.5)),
+        (Momentum(0.1), NAG(0.1)),
+        (RMSprop(0.1), RMSprop(0.1, alpha=0.9)),
+        (Adam(0.1), Adam(0.1, betas=(0.5, 0.999))),
+        (Adam(0.1), Adam(0.1, eps=1e-4)),
+    ],
+)
+def test_a_hand_designed_rule_with_other_constants_is_another_run(one, other, tmp_path):
+    meta_train(*setup(rule=one), TRAINING, out=tmp_path)
+    with pytest.raises(ValueError, match="another run: rule differ"):
+        meta_train(*setup(rule=other), TRAINING, out=tmp_path)
 
 
 def test_a_checkpoint_from_before_a_setting_was_recorded_is_resumed(tmp_path):

@@ -72,6 +72,16 @@ def test_a_file_that_is_not_safetensors_is_refused(shelf):
         load_pretrained("one")
 
 
+def test_a_truncated_file_and_a_truncated_card_are_refused(shelf):
+    path = shelf / "one.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="is not the file its card describes"):
+        load_pretrained("one")
+    (shelf / "one.json").write_text('{"recipe": "quadr')
+    with pytest.raises(ValueError, match=r"one.json is truncated or not JSON"):
+        load_pretrained("one")
+
+
 @pytest.mark.parametrize("name", zoo.pretrained())
 def test_every_shipped_rule_loads(name):
     assert sum(w.numel() for w in load_pretrained(name).parameters()) > 0

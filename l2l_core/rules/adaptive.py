@@ -18,6 +18,10 @@ class RMSprop(Rule):
         super().__init__()
         self.lr, self.alpha, self.eps = learning_rate(lr), alpha, eps
 
+    def extra_repr(self) -> str:
+        """What its weight does not show."""
+        return f"alpha={self.alpha}, eps={self.eps}"
+
     def init(self, params: Params) -> Params:
         """The running mean of squares starts at zero."""
         return map_tree(torch.zeros_like, params)
@@ -41,6 +45,10 @@ class Adam(Rule):
     def __init__(self, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
         super().__init__()
         self.lr, self.betas, self.eps = learning_rate(lr), betas, eps
+
+    def extra_repr(self) -> str:
+        """What its weight does not show."""
+        return f"betas={self.betas}, eps={self.eps}"
 
     def init(self, params: Params) -> AdamState:
         """Both means start at zero."""

@@ -43,6 +43,10 @@ class Momentum(Rule):
         super().__init__()
         self.lr, self.momentum = learning_rate(lr), momentum
 
+    def extra_repr(self) -> str:
+        """What its weight does not show."""
+        return f"momentum={self.momentum}"
+
     def init(self, params: Params) -> Params:
         """Zero velocity."""
         return map_tree(torch.zeros_like, params)

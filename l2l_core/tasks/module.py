@@ -27,7 +27,7 @@ class ModuleTask(Task):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**62, (), generator=gen)))
             fresh = self.make()
-        params = {name: p.detach() for name, p in fresh.named_parameters()}
+        params = {name: p.detach() for name, p in fresh.named_parameters() if p.requires_grad}
         return Optimizee(to(params, self.inputs.device), self.loss, self.batches)
 
     def batches(self, steps: int, gen: torch.Generator) -> Tensor:
@@ -49,15 +49,23 @@ def from_module(
     """Any `nn.Module` as a task: problems differ in their initialisation and in their minibatches.
 
     `make` returns a freshly initialised module each time it is called, `criterion(outputs, targets)` a scalar;
-    `inputs` `[N, …]` and `targets` `[N, …]` hold the data, on the device where training shall run.
+    `inputs` `[N, …]` and `targets` `[N, …]` hold the data, on the device where training shall run. Parameters that
+    do not require a gradient are no part of θ: all problems share them. A module with dropout must come from `make`
+    in evaluation mode.
 
-    Raises ValueError if the data disagree in length, or if the module keeps state beside its parameters (batch
-    normalisation with running statistics, say): a loss must be a pure function of the parameters.
+    Raises TypeError if the data are not tensors, ValueError if they disagree in length, or if the module keeps state
+    beside its parameters (batch normalisation with running statistics, say) or has none to train: a loss must be a
+    pure function of the parameters.
     """
+    if not (isinstance(inputs, Tensor) and isinstance(targets, Tensor)):
+        raise TypeError(f"inputs and targets must be tensors, got {type(inputs).__name__}, {type(targets).__name__}")
     if len(inputs) != len(targets):
         raise ValueError(f"inputs and targets must pair up, got {len(inputs)} and {len(targets)}")
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # its frozen parameters are used
         skeleton = make().to(inputs.device)
+    if not any(p.requires_grad for p in skeleton.parameters()):
+        raise ValueError("the module has no parameter that requires a gradient: there is nothing to train")
     buffers = [name for name, _ in skeleton.named_buffers()]
     if buffers:
         raise ValueError(

@@ -52,6 +52,17 @@ def test_reflection_leaves_an_odd_rule_as_it_is(seed):
     assert_same(first(Reflected(Adam(0.1), seed), X)[0], first(Adam(0.1), X)[0])
 
 
+def test_reflection_mirrors_what_a_rule_sees_of_the_parameters_too():
+    class Decay(SGD):
+        def update(self, signal, state, params):
+            return {name: -g - params[name] for name, g in signal.grad.items()}, state
+
+    grads = {name: p + 1 for name, p in X.items()}
+    signal = Signal(grads, None, 0, 10)
+    one, other = (rule.update(signal, rule.init(X), X)[0] for rule in (Reflected(Decay(1), 2), Decay(1)))
+    assert_same(one, other)
+
+
 def test_a_constant_drift_cancels_under_reflection():
     # a rule that adds 1 to every coordinate whatever it sees
     rule = small_lstm()

@@ -81,3 +81,40 @@ def test_a_module_with_state_beside_its_parameters_is_refused():
     with pytest.raises(ValueError, match=r"running_mean.*pure function.*track_running_stats=False"):
         from_module(lambda: nn.BatchNorm1d(3), nn.functional.mse_loss, X, X)
     from_module(lambda: nn.BatchNorm1d(3, track_running_stats=False), nn.functional.mse_loss, X, X)
+
+
+def test_frozen_parameters_stay_out_of_theta_and_are_the_same_for_every_problem():
+    def half_frozen():
+        net = network()
+        net[0].requires_grad_(False)
+        net.register_parameter("count", nn.Parameter(torch.tensor(3), requires_grad=False))
+        return net
+
+    torch.manual_seed(11)
+    task = from_module(half_frozen, nn.functional.cross_entropy, X, Y, batch_size=4)
+    torch.manual_seed(12)
+    again = from_module(half_frozen, nn.functional.cross_entropy, X, Y, batch_size=4)
+    assert list(task.sample(seeded()).params) == ["2.weight", "2.bias"]
+    assert evaluate(make("adam").float(), task, 2, 3).equal(evaluate(make("adam").float(), again, 2, 3))
+
+
+def test_a_module_with_nothing_to_train_is_refused():
+    for make_module in (nn.Identity, lambda: network().requires_grad_(False)):
+        with pytest.raises(ValueError, match="nothing to train"):
+            from_module(make_module, nn.functional.mse_loss, X, X)
+
+
+def test_data_that_are_not_tensors_are_refused():
+    for inputs, targets in ((X.numpy(), Y), (X, Y.tolist())):
+        with pytest.raises(TypeError, match=r"must be tensors, got (ndarray, Tensor|Tensor, list)"):
+            from_module(network, nn.functional.cross_entropy, inputs, targets)
+
+
+def test_dropout_is_no_pure_function_and_off_in_evaluation_mode():
+    def dropping():
+        return nn.Sequential(*network(), nn.Dropout(0.5))
+
+    with pytest.raises(RuntimeError, match="random"):
+        evaluate(make("sgd"), from_module(dropping, nn.functional.cross_entropy, X, Y), 2, 1)
+    one = evaluate(make("sgd"), from_module(lambda: dropping().eval(), nn.functional.cross_entropy, X, Y), 2, 1)
+    assert_same(one, evaluate(make("sgd"), from_module(network, nn.functional.cross_entropy, X, Y), 2, 1))
