@@ -1,5 +1,6 @@
 """Claims of the papers, judged from `results/` by rules that were written before the runs."""
 
+import ast
 from dataclasses import dataclass
 from math import inf, isnan
 from pathlib import Path
@@ -64,7 +65,13 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
     verdict = "pass" if over_all and sum(held) > len(held) / 2 else "partial" if any(held) else "fail"
     mean = sum(ours) / len(ours)
     spread = f" ({min(ours):.3g} to {max(ours):.3g})" if max(ours) > min(ours) else ""
-    return Judged(**fields, verdict=verdict, detail=f"{mean:.3g}{spread}; holds for {sum(held)}/{len(held)} meta-seeds")
+    count = f"; holds for {sum(held)}/{len(held)} meta-seeds" if _is_of_the_learned(claim["rule"]) else ""
+    return Judged(**fields, verdict=verdict, detail=f"{mean:.3g}{spread}{count}")
+
+
+def _is_of_the_learned(rule: str) -> bool:
+    """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
+    return any(isinstance(node, ast.Name) and node.id in ("lstm", "total") for node in ast.walk(ast.parse(rule)))
 
 
 def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, seed: int | None) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def evaluate(
     schedule are told (default: `steps`). At most about `coordinates`
     coordinates run at once. `progress` labels a bar.
     """
+    if problems < 1 or steps < 1:
+        raise ValueError(f"there is nothing to run: problems = {problems}, steps = {steps}")
     phi = dict(rule.named_parameters()) if phi is None else phi
     curves = []
     with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:

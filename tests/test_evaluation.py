@@ -117,3 +117,9 @@ def test_names_are_streams_of_chance():
     draws = {torch.rand((), generator=generator(*name)).item() for name in [("a", 1), ("a", 2), ("b", 1), ("a1",)]}
     assert len(draws) == 4
     assert torch.rand(3, generator=generator("a", 1)).equal(torch.rand(3, generator=generator("a", 1)))
+
+
+@pytest.mark.parametrize("nothing", [dict(problems=0, steps=1), dict(problems=1, steps=0)])
+def test_running_nothing_is_refused(nothing):
+    with pytest.raises(ValueError, match="nothing to run"):
+        evaluate(RULES["sgd"](0.1), Quadratic(3), **nothing)

@@ -306,3 +306,8 @@ def test_a_module_frozen_whole_at_first_moves_once_it_is_freed():
     net.requires_grad_(True)
     steps(net, ours, 2), steps(twin, theirs, 2)
     assert_same(values(net), values(twin))
+
+
+def test_what_is_no_rule_is_refused():
+    with pytest.raises(TypeError, match="must be a Rule"):
+        RuleOptimizer([torch.zeros(2, requires_grad=True)], "mnist-lstm")

@@ -14,7 +14,8 @@ from torch import nn
 
 from l2l_core import Training, Unroll, evaluate, from_module, meta_train, second_order, tbptt
 from l2l_core.evaluation import generator
-from l2l_core.rules import NAG, SGD, Adam, CoordinatewiseLSTM, Momentum, RMSprop
+from l2l_core.rules import NAG, SGD, Adam, CoordinatewiseLSTM, Grouped, Momentum, RMSprop, Scheduled, cosine
+from l2l_core.rules.wrappers import constant
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
 from l2l_core.training import _identity
@@ -295,3 +296,20 @@ def test_a_diverged_run_diverges_again_where_it_did(tmp_path):
         return str(stopped.value)
 
     assert once() == once()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: Scheduled(make("lstm"), constant), lambda: Scheduled(make("lstm"), cosine)),
+        (lambda: Grouped({"a": make("lstm")}, lambda *_: "a"), lambda: Grouped({"a": make("lstm")}, _all_a)),
+    ],
+)
+def test_another_schedule_or_grouping_is_another_run(one, other, tmp_path):
+    meta_train(*setup(rule=one()), TRAINING, out=tmp_path)
+    with pytest.raises(ValueError, match="another run: rule differ"):
+        meta_train(*setup(rule=other()), TRAINING, out=tmp_path)
+
+
+def _all_a(name, shape):
+    return "a"

@@ -37,7 +37,7 @@ class CoordinatewiseLSTM(Rule):
     coordinate, one φ serves optimizees of any size, and permuting coordinates permutes updates.
 
     `hidden` = 20, `depth` = 2 in the paper: 5,061 weights with the raw gradient, 5,141 with `LogSign`.
-    The paper's `scale` is 1 on quadratics and 0.1 on MNIST (§3.1, §3.2).
+    The paper's `scale` is 1 on quadratics and 0.1 on MNIST (§3.1, §3.2). Raises ValueError without units or layers.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class CoordinatewiseLSTM(Rule):
         forget_bias: float = 0.0,
     ):
         super().__init__()
+        if hidden < 1 or depth < 1:
+            raise ValueError(f"an LSTM has at least one unit and one layer, got hidden = {hidden}, depth = {depth}")
         self.features = RawGradient() if features is None else features
         self.scale = scale
         widths = [self.features.size] + [hidden] * (depth - 1)

@@ -34,6 +34,10 @@ class Scheduled(Rule):
         super().__init__()
         self.rule, self.schedule = rule, schedule
 
+    def extra_repr(self) -> str:
+        """What the inner rule does not show."""
+        return f"schedule={self.schedule.__name__}"
+
     def init(self, params: Params) -> State:
         """The inner rule's state."""
         return self.rule.init(params)
@@ -122,6 +126,10 @@ class Grouped(Rule):
     def __init__(self, rules: Mapping[str, Rule], assign: Callable[[str, torch.Size], str]):
         super().__init__()
         self.rules, self.assign = nn.ModuleDict(rules), assign
+
+    def extra_repr(self) -> str:
+        """What the inner rules do not show."""
+        return f"assign={self.assign.__qualname__}"
 
     def init(self, params: Params) -> dict[str, State]:
         """One state a group; a group without tensors has none."""

@@ -53,17 +53,23 @@ def from_module(
     do not require a gradient are no part of θ: all problems share them. A module with dropout must come from `make`
     in evaluation mode.
 
-    Raises TypeError if the data are not tensors, ValueError if they disagree in length, or if the module keeps state
+    Raises TypeError if the data are not tensors or `make` is a module, ValueError if they disagree in length, or if the module keeps state
     beside its parameters (batch normalisation with running statistics, say) or has none to train: a loss must be a
     pure function of the parameters.
     """
     if not (isinstance(inputs, Tensor) and isinstance(targets, Tensor)):
         raise TypeError(f"inputs and targets must be tensors, got {type(inputs).__name__}, {type(targets).__name__}")
+    if isinstance(make, nn.Module):
+        raise TypeError("make must build a fresh module at each call, such as `lambda: nn.Linear(3, 1)`, got a module")
+    if batch_size < 1:
+        raise ValueError(f"a minibatch has at least one example, got batch_size = {batch_size}")
     if len(inputs) != len(targets):
         raise ValueError(f"inputs and targets must pair up, got {len(inputs)} and {len(targets)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # its frozen parameters are used
-        skeleton = make().to(inputs.device)
+        skeleton, another = make().to(inputs.device), make()
+    if skeleton is another:
+        raise ValueError("make must build a fresh module at each call, got the same one twice")
     if not any(p.requires_grad for p in skeleton.parameters()):
         raise ValueError("the module has no parameter that requires a gradient: there is nothing to train")
     buffers = [name for name, _ in skeleton.named_buffers()]

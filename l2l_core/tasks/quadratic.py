@@ -13,13 +13,13 @@ from l2l_core.types import Optimizee, Task
 class Quadratic(Task):
     r"""$f(\theta) = s\,\lVert W\theta - y\rVert_2^2$ with W `[n, n]` and y `[n]` standard Gaussian, new every time.
 
-    `scale` s = 1/n (the mean over residuals) puts curves on the paper's axis, which starts near 1; the plain sum
-    is s = 1, on which the recipe `quadratic` trains: give `quadratic-lstm` a `Quadratic(scale=1.0)`. θ_0 is
-    Gaussian with standard deviation `start_std`, which the paper does not give.
+    The plain sum, `scale` s = 1, is what the recipe `quadratic` trains on; s = 1/n (the mean over residuals) puts
+    curves on the paper's axis, which starts near 1. θ_0 is Gaussian with standard deviation `start_std`, which the
+    paper does not give.
     """
 
     n: int = 10
-    scale: float = 0.1
+    scale: float = 1.0
     start_std: float = 0.01
     dtype: torch.dtype = torch.float32
     device: str = "cpu"

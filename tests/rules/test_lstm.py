@@ -147,3 +147,9 @@ def test_a_gradient_that_is_not_a_number_is_not_hidden():
     rule, seen, states, upstream = window(4, 3)
     upstream[1]["x"][0, 0] = torch.nan
     assert any(grad.isnan().any() for grad in rule.pullback(phi_of(rule), seen, states, upstream).values())
+
+
+@pytest.mark.parametrize("nothing", [dict(hidden=0), dict(depth=0)])
+def test_an_lstm_without_units_or_layers_is_refused(nothing):
+    with pytest.raises(ValueError, match="at least one unit and one layer"):
+        CoordinatewiseLSTM(**nothing)

@@ -118,3 +118,16 @@ def test_dropout_is_no_pure_function_and_off_in_evaluation_mode():
         evaluate(make("sgd"), from_module(dropping, nn.functional.cross_entropy, X, Y), 2, 1)
     one = evaluate(make("sgd"), from_module(lambda: dropping().eval(), nn.functional.cross_entropy, X, Y), 2, 1)
     assert_same(one, evaluate(make("sgd"), from_module(network, nn.functional.cross_entropy, X, Y), 2, 1))
+
+
+def test_make_must_build_a_module_a_call():
+    with pytest.raises(TypeError, match="must build a fresh module at each call"):
+        from_module(network(), nn.functional.cross_entropy, X, Y)
+    one = network()
+    with pytest.raises(ValueError, match="the same one twice"):
+        from_module(lambda: one, nn.functional.cross_entropy, X, Y)
+
+
+def test_an_empty_minibatch_is_refused():
+    with pytest.raises(ValueError, match="batch_size = 0"):
+        from_module(network, nn.functional.cross_entropy, X, Y, batch_size=0)

@@ -21,7 +21,7 @@ def test_loss_and_gradient_are_the_closed_forms(n, scale, seed):
 
 
 def test_the_papers_scale_starts_near_one():
-    start = evaluate(SGD(0.1), Quadratic(), 2000, 1)[:, 0]
+    start = evaluate(SGD(0.1), Quadratic(scale=0.1), 2000, 1)[:, 0]
     assert abs(float(start.mean()) - 1) < 0.05
 
 
