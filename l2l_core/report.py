@@ -20,13 +20,16 @@ from l2l_core.store import load_tensors, read_json, write_json
 def tune_baselines(recipe: Recipe, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
     """Tune every baseline of the recipe for its horizon and for the whole test; cached in `out/baselines.json`.
 
+    Without tuning problems every rate stays where it starts, so that one entry a baseline is all there is.
+
     Each entry: rule, horizon tuned for, lr, validation score, the whole grid, seconds. Problems come from the
     validation set and from a stream of their own.
     """
+    horizons = {recipe.horizon, recipe.test_steps} if recipe.budget(scale).tuning_problems else {recipe.horizon}
     path = out / "baselines.json"
     entries = read_json(path) if path.exists() else {}
     for name, start in recipe.baselines.items():
-        for horizon in sorted({recipe.horizon, recipe.test_steps}):
+        for horizon in sorted(horizons):
             key = name if horizon == recipe.horizon else f"{name}@{horizon}"
             if key not in entries:
                 entries[key] = _tune(recipe, scale, name, horizon, start, device, key if progress else None)

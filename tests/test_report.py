@@ -9,7 +9,7 @@ from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
-from l2l_core.report import report
+from l2l_core.report import report, tune_baselines
 from l2l_core.rules import SGD
 from l2l_core.store import load_tensors, read_json, write_json
 
@@ -53,6 +53,13 @@ def test_the_median_meta_seed_is_the_one_that_ships_under_the_plain_name(run, tm
     assert read_json(tmp_path / "quadratic-lstm.json")["seed"] == by_score[1]["seed"]
     assert sorted(names) == sorted(path.stem for path in tmp_path.glob("*.safetensors"))
     assert (tmp_path / "results" / "quadratic" / "curves.json").read_bytes() == (run / "curves.json").read_bytes()
+
+
+@pytest.mark.parametrize(("problems", "names"), [(0, {"sgd"}), (2, {"sgd", "sgd@20"})])
+def test_baselines_are_tuned_again_for_the_whole_test_only_where_they_are_tuned_at_all(problems, names, tmp_path):
+    budget = replace(TINY, tuning_problems=problems)
+    longer = replace(RECIPE, horizon=10, test_steps=20, scales={"smoke": budget}, baselines={"sgd": 0.01})
+    assert set(tune_baselines(longer, "smoke", tmp_path, progress=False)) == names
 
 
 @pytest.mark.parametrize(
