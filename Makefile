@@ -63,9 +63,10 @@ pages: $(READY)  ## execute chapters at book scale, outputs in place: all, or PA
 clean:  ## remove what was built; keeps .venv and runs/
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache
 
+# uv only installs, faster than pip; it is no requirement, so that a machine it has no wheel for does without
 $(READY): requirements.txt constraints.txt pyproject.toml
 	$(PY) -m venv $(VENV)
-	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt uv || echo "No uv: pip alone will do, more slowly."
+	@$(PYTHON) -m pip install -q --disable-pip-version-check "uv>=0.9" || echo "No uv: pip alone will do, more slowly."
 	@if [ -x $(VENV)/bin/uv ]; then $(VENV)/bin/uv pip install -q -p $(PYTHON) -r requirements.txt -c constraints.txt; \
 	else $(PYTHON) -m pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt; fi
 	@touch $@

@@ -1,6 +1,8 @@
 """Figures that read well on light and dark pages: transparent SVG, grey axes, labels at the lines' ends."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,40 @@ def curves(
         ax.plot(steps, middle(values, 0), label=name, **{"color": shade, **line})
     if label:
         label_lines(ax)
+
+
+def slide(draw: Callable[[float], Any], values: Sequence[float], start: float, name: str) -> None:
+    """Show the figure that `draw` makes of a number: of `start`, or, for a live reader, of the one on a slider.
+
+    The slider runs over `values`, of which `start` is one. Under `L2L_STATIC=1`, or without ipywidgets, the figure
+    stands alone.
+    """
+    import matplotlib.pyplot as plt
+
+    try:
+        import ipywidgets
+    except ImportError:
+        ipywidgets = None
+    if ipywidgets is None or os.environ.get("L2L_STATIC") == "1":
+        draw(start)
+        plt.show()
+        return
+    from IPython.display import display
+
+    # a picture that is replaced, not `interact`: that captures outputs, which stalls kernels run by nbclient
+    picture = ipywidgets.Image(format="svg+xml")
+    options = [(f"{value:.3g}", value) for value in values]
+    slider = ipywidgets.SelectionSlider(options=options, value=start, description=name)
+
+    def redraw(change: Any = None) -> None:
+        figure, file = draw(slider.value), BytesIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+        plt.close(figure)
+        picture.value = file.getvalue()
+
+    slider.observe(redraw, "value")
+    redraw()
+    display(ipywidgets.VBox([slider, picture]))
 
 
 def label_lines(ax: Any, gap: float = 1.15) -> None:

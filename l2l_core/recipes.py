@@ -176,7 +176,7 @@ RECIPES: dict[str, Recipe] = {
                 "adam-cosine": 0.05,
             },
             scales={
-                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
+                "smoke": Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
                 "paper": Budget(2500, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,
@@ -188,7 +188,7 @@ RECIPES: dict[str, Recipe] = {
             meta_lr=(1e-3, 1e-2),
             baselines={},
             scales={
-                "smoke": Budget(5, 5, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
+                "smoke": Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
                 "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=0, test_problems=20, seeds=3),
             },
             **_MNIST,

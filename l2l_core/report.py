@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
 from l2l_core.evaluation import at, evaluate
 from l2l_core.recipes import Recipe, fresh_rule
@@ -20,18 +21,21 @@ from l2l_core.store import load_tensors, read_json, write_json
 def tune_baselines(recipe: Recipe, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
     """Tune every baseline of the recipe for its horizon and for the whole test; cached in `out/baselines.json`.
 
+    Without tuning problems every rate stays where it starts, so that one entry a baseline is all there is.
+
     Each entry: recipe, number of problems, rule, horizon tuned for, lr, validation score, the whole grid, seconds.
     Problems come from the validation set and from a stream of their own.
 
     Raises ValueError for baselines in `out` that were tuned for another recipe or on another number of problems.
     """
+    horizons = {recipe.horizon, recipe.test_steps} if recipe.budget(scale).tuning_problems else {recipe.horizon}
     path = out / "baselines.json"
     entries = read_json(path) if path.exists() else {}
     for entry in entries.values():
         # as in a checkpoint, what was written too early to mention a setting does not answer for it
         _check_same(path, entry, recipe=recipe.name, problems=recipe.budget(scale).tuning_problems)
     for name, start in recipe.baselines.items():
-        for horizon in sorted({recipe.horizon, recipe.test_steps}):
+        for horizon in sorted(horizons):
             key = name if horizon == recipe.horizon else f"{name}@{horizon}"
             if key not in entries:
                 entries[key] = _tune(recipe, scale, name, horizon, start, device, key if progress else None)
@@ -77,6 +81,7 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. Raises FileNotFoundError if no
     meta-seed has finished, ValueError for one of another recipe or scale.
     """
+    kernel.enable(scale != "smoke")
     files = sorted(out.glob("seed*/phi.safetensors"), key=lambda path: int(path.parent.name.removeprefix("seed")))
     if not files:
         raise FileNotFoundError(f"no meta-seed of {recipe.name!r} has finished in {out}; train it first")

@@ -22,8 +22,9 @@ class RuleOptimizer(torch.optim.Optimizer):
     Tensors that do not require a gradient at the first step are left out. A tensor whose gradient is None at
     some step stands still, and the rule sees a zero gradient there.
 
-    Raises TypeError for what is no rule, ValueError for a negative `lr` or a name given twice within a group, and at a step for tensors of mixed
-    dtype or device within a group, a rule whose weights are of another, or a loaded state of another rule.
+    Raises TypeError for what is no rule; ValueError for a negative `lr` or a name given twice within a group, and at a
+    step for tensors of mixed dtype or device within a group, a rule whose weights are of another, or a loaded state of
+    another rule.
     """
 
     def __init__(self, params: Iterable[Any], rule: Rule, *, horizon: int | None = None, lr: float = 1.0):

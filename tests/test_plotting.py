@@ -11,7 +11,7 @@ mpl.use("agg")
 
 from matplotlib import pyplot as plt
 
-from l2l_core.plotting import COLOURS, colour, curves, label_lines, use_style
+from l2l_core.plotting import COLOURS, colour, curves, label_lines, slide, use_style
 from l2l_core.rules import HAND_DESIGNED
 
 
@@ -87,3 +87,32 @@ def test_svg_is_the_same_on_every_run_and_transparent():
     assert first == draw()
     assert b"fill: #ffffff" not in first
     assert b"<text" not in first
+
+
+def drawn(value):
+    figure, ax = plt.subplots()
+    ax.plot([0, value], [0, 1])
+    return figure
+
+
+def test_a_live_reader_moves_the_slider_and_the_picture_follows(monkeypatch):
+    monkeypatch.delenv("L2L_STATIC", raising=False)
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    slide(drawn, [1.0, 2.0, 3.0], 2.0, "α")
+    slider, picture = shown[0].children
+    first = picture.value
+    slider.value = 3.0
+    assert (first[:5], picture.value[:5]) == (b"<?xml", b"<?xml")
+    assert picture.value != first
+    slider.value = 2.0
+    assert picture.value == first
+    assert plt.get_fignums() == []
+
+
+def test_a_static_page_shows_the_figure_alone(monkeypatch):
+    monkeypatch.setenv("L2L_STATIC", "1")
+    monkeypatch.setattr("IPython.display.display", lambda *_: pytest.fail("a widget on a static page"))
+    slide(drawn, [1.0, 2.0], 2.0, "α")
+    (figure,) = map(plt.figure, plt.get_fignums())
+    assert figure.axes[0].lines[0].get_xdata()[-1] == 2

@@ -62,6 +62,13 @@ def test_the_median_meta_seed_is_the_one_that_ships_under_the_plain_name(run, tm
     assert (tmp_path / "results" / "quadratic" / "curves.json").read_bytes() == (run / "curves.json").read_bytes()
 
 
+@pytest.mark.parametrize(("problems", "names"), [(0, {"sgd"}), (2, {"sgd", "sgd@20"})])
+def test_baselines_are_tuned_again_for_the_whole_test_only_where_they_are_tuned_at_all(problems, names, tmp_path):
+    budget = replace(TINY, tuning_problems=problems)
+    longer = replace(RECIPE, horizon=10, test_steps=20, scales={"smoke": budget}, baselines={"sgd": 0.01})
+    assert set(tune_baselines(longer, "smoke", tmp_path, progress=False)) == names
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -53,9 +53,9 @@ def from_module(
     do not require a gradient are no part of θ: all problems share them. A module with dropout must come from `make`
     in evaluation mode.
 
-    Raises TypeError if the data are not tensors or `make` is a module, ValueError if they disagree in length, or if the module keeps state
-    beside its parameters (batch normalisation with running statistics, say) or has none to train: a loss must be a
-    pure function of the parameters.
+    Raises TypeError if the data are not tensors or `make` is a module; ValueError if they disagree in length, if `make`
+    returns one module twice, or if the module keeps state beside its parameters (batch normalisation with running
+    statistics, say) or has none to train: a loss must be a pure function of the parameters.
     """
     if not (isinstance(inputs, Tensor) and isinstance(targets, Tensor)):
         raise TypeError(f"inputs and targets must be tensors, got {type(inputs).__name__}, {type(targets).__name__}")

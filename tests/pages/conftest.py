@@ -49,3 +49,10 @@ def first_chapter():
     found = [path for path in CHAPTERS if path.stem == "quadratic"]
     assert found, "book/experiments/quadratic.ipynb is gone"
     return found[0]
+
+
+@pytest.fixture
+def sliding_chapter():
+    """The chapter with a slider: why learn an optimizer."""
+    (found,) = (path for path in CHAPTERS if path.stem == "why")
+    return found

@@ -95,15 +95,28 @@ def streams(page, name):
     return "".join(found)
 
 
+def widgets(page):
+    """How many widgets the page shows."""
+    shown = [o.get("data", {}) for cell in page.cells for o in cell.get("outputs", [])]
+    return sum("application/vnd.jupyter.widget-view+json" in data for data in shown)
+
+
 def test_chapter_runs_alone_at_smoke_scale(chapter, reader, tmp_path, monkeypatch):
     page = run(chapter, tmp_path, reader, monkeypatch)
     assert streams(page, "stderr") == ""
+    assert widgets(page) == 0
     assert all(cell.execution_count for cell in page.cells if cell.cell_type == "code")
 
 
 def test_a_chapter_runs_for_a_live_reader(first_chapter, reader, tmp_path, monkeypatch):
     page = run(first_chapter, tmp_path, reader, monkeypatch, static=False)
     assert all(cell.execution_count for cell in page.cells if cell.cell_type == "code")
+
+
+def test_the_slider_shows_for_a_live_reader(sliding_chapter, reader, tmp_path, monkeypatch):
+    page = run(sliding_chapter, tmp_path, reader, monkeypatch, static=False)
+    assert streams(page, "stderr") == ""
+    assert widgets(page) == 1
 
 
 def test_a_chapter_runs_with_colabs_versions(first_chapter, colab, tmp_path, monkeypatch):
