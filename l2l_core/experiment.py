@@ -28,11 +28,11 @@ def train_meta_seed(
     scores of all restarts. A run whose meta-gradient stops being finite is recorded as diverged.
     """
     folder = out / f"seed{seed}"
-    kernel.enable(scale != "smoke")
     runs: list[dict[str, Any]] = []
     best: Trained | None = None
     for restart in range(recipe.budget(scale).restarts):
-        trained, record = _restart(recipe, scale, seed, restart, folder, device, shard, progress)
+        with kernel.enabled(scale != "smoke"):
+            trained, record = _restart(recipe, scale, seed, restart, folder, device, shard, progress)
         runs.append(record)
         if trained is not None and (best is None or trained.score < best.score):
             best = trained

@@ -1,6 +1,6 @@
 """The same as `lstm_blocks` by a C kernel that is built at run time, where there is a C compiler.
 
-Nothing needs it: it is a third again to twice as fast, and long meta-training asks for it by `enable`. It agrees with
+Nothing needs it: it is a third again to twice as fast, and long meta-training asks for it by `enabled`. It agrees with
 PyTorch up to rounding, not to the bit.
 """
 
@@ -11,8 +11,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,15 @@ _REAL = {torch.float32: "float", torch.float64: "double"}
 _enabled = False
 
 
-def enable(use: bool = True) -> None:
-    """Let LSTM rules on a CPU use the kernel from now on; where it cannot be built, that is said once."""
+@contextmanager
+def enabled(use: bool = True) -> Iterator[None]:
+    """Within, LSTM rules on a CPU use the kernel, or do not; where it cannot be built, that is said once."""
     global _enabled
-    _enabled = use
+    before, _enabled = _enabled, use
+    try:
+        yield
+    finally:
+        _enabled = before
 
 
 def kernel_for(x: Tensor, hidden: int, layers: int) -> "Kernel | None":

@@ -81,7 +81,6 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. Raises FileNotFoundError if no
     meta-seed has finished, ValueError for one of another recipe or scale.
     """
-    kernel.enable(scale != "smoke")
     files = sorted(out.glob("seed*/phi.safetensors"), key=lambda path: int(path.parent.name.removeprefix("seed")))
     if not files:
         raise FileNotFoundError(f"no meta-seed of {recipe.name!r} has finished in {out}; train it first")
@@ -144,15 +143,16 @@ def _check_same(path: Path, facts: dict[str, Any], **settings: Any) -> None:
 def _test_curves(recipe: Recipe, scale: str, rule: Rule, horizon: int, device: str, progress: str | None) -> Tensor:
     task, problems = recipe.task("test", device), recipe.budget(scale).test_problems
     label = progress and f"testing {progress}"
-    curves = evaluate(
-        rule.to(device),
-        task,
-        problems,
-        recipe.test_steps,
-        seed=f"{recipe.family}/test",
-        horizon=horizon,
-        progress=label,
-    )
+    with kernel.enabled(scale != "smoke"):
+        curves = evaluate(
+            rule.to(device),
+            task,
+            problems,
+            recipe.test_steps,
+            seed=f"{recipe.family}/test",
+            horizon=horizon,
+            progress=label,
+        )
     return recipe.unit * curves.double().cpu()
 
 

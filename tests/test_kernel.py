@@ -12,11 +12,10 @@ from l2l_core.tree import map_tree, ravel
 @pytest.fixture
 def enabled():
     """The kernel in use for one test."""
-    kernel.enable()
-    if kernel.kernel_for(torch.zeros(1, 2), 2, 1) is None:
-        pytest.skip("no C compiler here")
-    yield
-    kernel.enable(False)
+    with kernel.enabled():
+        if kernel.kernel_for(torch.zeros(1, 2), 2, 1) is None:
+            pytest.skip("no C compiler here")
+        yield
 
 
 def step_and_pullback(rule, seen, states, upstream):
@@ -27,10 +26,8 @@ def step_and_pullback(rule, seen, states, upstream):
 
 
 def without_kernel(case):
-    kernel.enable(False)
-    expected = step_and_pullback(*case)
-    kernel.enable()
-    return expected
+    with kernel.enabled(False):
+        return step_and_pullback(*case)
 
 
 @pytest.mark.parametrize(("hidden", "depth"), [(2, 2), (20, 2), (5, 1), (3, 3), (33, 1)])

@@ -21,7 +21,16 @@ from l2l_core.tasks import Quadratic
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=5, validate_every=5, test_problems=4, seeds=3)
 RECIPE = replace(recipe("quadratic"), scales={"smoke": TINY, "paper": TINY}, baselines={"sgd": 0.01, "adam": 0.2})
-SHORT = replace(RECIPE, horizon=6, window=3, test_steps=9, average=3, baselines={"adam-cosine": 0.2}, as_printed={})
+SHORT = replace(
+    RECIPE,
+    horizon=6,
+    window=3,
+    test_steps=9,
+    average=3,
+    scales={"paper": replace(TINY, tuning_problems=1)},
+    baselines={"adam-cosine": 0.2},
+    as_printed={},
+)
 
 
 @pytest.fixture(scope="module")
@@ -201,10 +210,9 @@ def test_numbers_at_a_step_are_those_of_the_last_few_and_the_sum_ends_before_the
     assert seed["sum"] == pytest.approx(float(curves[:, :6].sum(1).mean()), rel=1e-4)
     score = evaluate(rule, SHORT.task("validation", "cpu"), 16, 6, seed="quadratic/validation", phi=phi)
     assert facts["validation"] == pytest.approx(0.1 * float(score[:, 4:7].mean()), rel=1e-4)
-    tuning = evaluate(RULES["adam-cosine"](0.2), task, 1, 6, seed="quadratic/tuning")
-    assert metrics["baselines"]["adam-cosine"]["validation"] == pytest.approx(
-        0.1 * float(tuning[:, 4:7].mean()), rel=1e-4
-    )
+    tuned = metrics["baselines"]["adam-cosine"]
+    tuning = evaluate(RULES["adam-cosine"](tuned["lr"]), task, 1, 6, seed="quadratic/tuning")
+    assert tuned["validation"] == pytest.approx(0.1 * float(tuning[:, 4:7].mean()), rel=1e-4)
 
 
 def test_a_schedule_ends_at_the_horizon_that_it_was_tuned_for(short):
