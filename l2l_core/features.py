@@ -21,11 +21,10 @@ def log_sign(gradient: Tensor, p: float = 10.0) -> Tensor:
     """
     if p <= 0:
         raise ValueError(f"log_sign needs p > 0, got p = {p}")
-    magnitude = gradient.abs()
-    # clamped, so that the branch not taken is finite and its derivative is not 0 · inf = NaN
-    large = torch.stack([magnitude.clamp_min(exp(-p)).log() / p, gradient.sign()], -1)
-    small = torch.stack([torch.full_like(gradient, -1.0), gradient * exp(p)], -1)
-    return torch.where((magnitude < exp(-p)).unsqueeze(-1), small, large)
+    # each feature's two branches are one, clamped where the other begins; clamped before the logarithm, whose
+    # derivative at 0 would make 0 · inf = NaN
+    magnitude = gradient.abs().clamp_min(exp(-p)).log() / p
+    return torch.stack([magnitude, (gradient * exp(p)).clamp(-1, 1)], -1)
 
 
 @dataclass(frozen=True)
