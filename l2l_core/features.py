@@ -13,8 +13,7 @@ def log_sign(gradient: Tensor, p: float = 10.0) -> Tensor:
     $$\nabla \mapsto \begin{cases}(\tfrac{1}{p}\log|\nabla|,\ \operatorname{sgn}\nabla) & |\nabla| \ge e^{-p}\\
     (-1,\ e^{p}\nabla) & \text{otherwise.}\end{cases}$$
 
-    Both branches meet at |∇| = e^{-p}. An infinite gradient gives an infinite first feature; NaN
-    gives NaN there.
+    Both branches meet at |∇| = e^{-p}. An infinite gradient gives an infinite first feature, NaN gives NaN.
 
     Shapes: `[...]` to `[..., 2]`. Raises ValueError if p ≤ 0.
     Source: Andrychowicz et al. 2016, appendix A (p = 10 in every experiment).
