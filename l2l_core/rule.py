@@ -50,7 +50,8 @@ class Rule(nn.Module, ABC):
         def one(grad: Params, loss: torch.Tensor, state: State, params: Params) -> tuple[Params, State]:
             return self.apply_with(phi, "update", signal._replace(grad=grad, loss=loss), state, params)
 
-        return torch.vmap(one)(signal.grad, signal.loss, state, params)
+        in_dims = (0, None if signal.loss is None else 0, 0, 0)
+        return torch.vmap(one, in_dims)(signal.grad, signal.loss, state, params)
 
     def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
         r"""The vector–Jacobian product of a window of updates: ∂/∂φ Σ_t ⟨upstream_t, g_t(φ)⟩.

@@ -180,9 +180,9 @@ def test_a_closure_is_evaluated_once_with_gradients_and_its_loss_is_shown_and_re
     shown = []
 
     class Curious(SGD):
-        def update(self, signal, state, params):
-            shown.append(signal.loss)
-            return super().update(signal, state, params)
+        def update_many(self, phi, signal, state, params):
+            shown.append(signal.loss[0])
+            return super().update_many(phi, signal, state, params)
 
     net = module()
     optimizer = RuleOptimizer(net.parameters(), Curious(0.1))
