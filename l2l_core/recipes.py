@@ -177,7 +177,7 @@ RECIPES: dict[str, Recipe] = {
             },
             scales={
                 "smoke": Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
-                "paper": Budget(2500, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
+                "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
             },
             **_MNIST,
         ),
