@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.check import same_work
@@ -109,8 +108,3 @@ def race(
                 speed[side].append(units[side] * workload.steps(mode) / answer[clock(threads)])
         peak = {side: worker.ask("run 1")["peak"] for side, worker in running.items()}
     return Race(speed, peak)
-
-
-def middle(ratios: list[float]) -> str:
-    """Median, least and greatest, for people."""
-    return f"{median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"

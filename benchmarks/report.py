@@ -67,7 +67,7 @@ def lines(item: dict[str, Any]) -> list[str]:
     for side, found in item["sides"].items():
         line = f"  {side:6} {median(found['speed']):10.4g} steps/s {found['peak_mb']:7} MB"
         if ratio := found.get("ours_is_faster"):
-            line += f"   ours is {median(ratio):.2f}× as fast ({min(ratio):.2f}–{max(ratio):.2f})"
+            line += f"   ours is {median(ratio):.3g}× as fast ({min(ratio):.3g}–{max(ratio):.3g})"
         if "of_floor" in found:
             line += f"   {100 * found['of_floor']:.0f} % of the roofline"
         said.append(line)
