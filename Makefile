@@ -17,7 +17,7 @@ endif
 REAL_DATA := $(L2L_DATA)$(wildcard $(HOME)/.cache/l2l/MNIST/raw/train-images-idx3-ubyte.gz)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu reproduce promote pages clean
+.PHONY: help book test test-gpu bench reproduce promote pages clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-30s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ endif
 
 test-gpu: $(READY)  ## what needs CUDA: every recipe at smoke scale, CPU/CUDA agreement, resume
 	$(PYTHON) -m pytest -m gpu tests
+
+bench: $(READY)  ## speed and memory beside other ways of doing the same; half an hour on a quiet machine
+	$(PYTHON) -m benchmarks
 
 # glibc hands large tensors back to the system and gets them again page by page; keeping them, in huge pages, makes
 # meta-training on MNIST a third faster

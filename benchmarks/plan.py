@@ -1,0 +1,123 @@
+"""What is to be measured, one item after another: races, scaling curves, the roofline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.floor import floor
+from benchmarks.problem import Problem, draw
+from benchmarks.race import Race, Worker, race
+from benchmarks.sides import available
+from benchmarks.workloads import CURVES, RACES, Workload, tiny
+
+ALL = (*RACES, *CURVES, "roofline")
+"""Names of what can be measured."""
+ROOFLINE = "B2"
+"""The workload whose floor is computed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thoroughly: `rounds` turns a side of about `seconds` each; a side leaves a curve before it needs `memory`."""
+
+    rounds: int
+    threads: tuple[int, ...]
+    modes: tuple[str, ...]
+    seconds: float
+    memory: float
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`names` of `ALL`, measured in a scratch `folder`; items are dictionaries that JSON can hold."""
+
+    names: tuple[str, ...]
+    settings: Settings
+    folder: Path
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Measure item after item."""
+        for threads in self.settings.threads:
+            for name in self.names:
+                if name in RACES:
+                    yield from self.races(name, threads)
+        for name in self.names:
+            if name in CURVES:
+                yield from self.curve(name)
+        if "roofline" in self.names:
+            for threads in self.settings.threads:
+                yield self.ceilings(threads)
+
+    def races(self, name: str, threads: int) -> Iterator[dict[str, Any]]:
+        """One workload in all its modes."""
+        workload, modes = RACES[name]
+        problem = self.store(workload)
+        for mode in (mode for mode in modes if mode in self.settings.modes):
+            result = self.race(workload, problem, mode, sides_of(mode), threads)
+            yield {"kind": "race", "workload": name, "mode": mode, "threads": threads, **facts(result)}
+
+    def curve(self, name: str) -> Iterator[dict[str, Any]]:
+        """One scaling curve on one thread, smallest first; a side leaves before it needs too much memory."""
+        points = list(CURVES[name].items())[: 2 if self.settings.smoke else None]
+        for mode in (mode for mode in ("train", "evaluate") if mode in self.settings.modes):
+            sides, before = sides_of(mode), None
+            for size, workload in points:
+                if before is not None:
+                    growth = size / before[0]
+                    sides = tuple(s for s in sides if before[1].peak[s] * growth < self.settings.memory)
+                if not sides:
+                    break
+                result = self.race(workload, self.store(workload), mode, sides, threads=1)
+                before = size, result
+                yield {"kind": "curve", "curve": name, "size": size, "mode": mode, "threads": 1, **facts(result)}
+
+    def ceilings(self, threads: int) -> dict[str, Any]:
+        """The machine's rates, each the median over rounds, and the floor they set."""
+        problem = Problem.load(self.store(RACES[ROOFLINE][0]))
+        worker = Worker(threads, "benchmarks.roofline")
+        try:
+            rounds = [worker.ask("run 1") for _ in range(self.settings.rounds)]
+        finally:
+            worker.close()
+        rates = {k: median(r[k] for r in rounds) for k in rounds[0] if k != "gemm"}
+        rates["gemm"] = {k: median(r["gemm"][k] for r in rounds) for k in rounds[0]["gemm"]}
+        fastest = {mode: short(1 / floor(problem, mode, rates)) for mode in ("train", "evaluate")}
+        rates = {k: {n: short(r) for n, r in v.items()} if k == "gemm" else short(v) for k, v in rates.items()}
+        return {"kind": "roofline", "workload": ROOFLINE, "threads": threads, "rates": rates, "fastest": fastest}
+
+    def race(self, workload: Workload, problem: Path, mode: str, sides: tuple[str, ...], threads: int) -> Race:
+        """A race with this plan's settings."""
+        settings = self.settings
+        return race(workload, problem, mode, sides, threads, settings.rounds, settings.seconds)
+
+    def store(self, workload: Workload) -> Path:
+        """The file of a workload's numbers."""
+        path = self.folder / f"{workload.name}.npz"
+        if not path.exists():
+            draw(tiny(workload) if self.settings.smoke else workload).save(path)
+        return path
+
+
+def sides_of(mode: str) -> tuple[str, ...]:
+    """The sides that take part in a mode, of those that this installation can run."""
+    return tuple(filter(available, ("ours", "ports", "adam") if mode == "step" else ("ours", "ports", "jax")))
+
+
+def facts(result: Race) -> dict[str, Any]:
+    """A race as JSON holds it: rounds of speed, megabytes, and how many times faster ours was than each other side."""
+    sides = {
+        side: {"speed": [short(s) for s in speed], "peak_mb": round(result.peak[side] / 1e6)}
+        for side, speed in result.speed.items()
+    }
+    if "ours" in sides:
+        for side in set(sides) - {"ours"}:
+            sides[side]["ours_is_faster"] = [short(r) for r in result.ratio("ours", side)]
+    return {"sides": sides}
+
+
+def short(number: float) -> float:
+    """Four significant digits."""
+    return float(f"{number:.4g}")

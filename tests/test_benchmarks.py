@@ -1,0 +1,105 @@
+"""The benchmarks run: all sides do the same work, and the file says what was measured. No timing decides."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.check import DifferentWork, same_work
+from benchmarks.floor import floor, optimizee_flops
+from benchmarks.plan import ALL
+from benchmarks.problem import Problem, draw
+from benchmarks.sides import available
+from benchmarks.workloads import CURVES, RACES, Workload, tiny
+
+ROOT = Path(__file__).parents[1]
+SIDES = {"ours", "ports"} | ({"jax"} if available("jax") else set())
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *args], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+
+
+def test_a_smoke_run_checks_all_sides_and_stores_small_json(tmp_path):
+    out = tmp_path / "found.json"
+    done = run("B2", "roofline", "--smoke", "--threads", "1", "--modes", "train", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    stored = json.loads(out.read_text())
+    assert {"cpu", "cores", "versions", "images", "left_out", "rounds", "items"} <= stored.keys()
+    assert ("jax" in stored["left_out"]) == ("jax is left out" in done.stderr) == (not available("jax"))
+    race, roofline = stored["items"]
+    assert (race["kind"], race["workload"], race["mode"], race["threads"]) == ("race", "B2", "train", 1)
+    assert race["sides"].keys() == SIDES
+    for side, found in race["sides"].items():
+        assert len(found["speed"]) == stored["rounds"] == 1
+        assert found["peak_mb"] >= 0
+        assert found["of_floor"] > 0
+        assert ("ours_is_faster" in found) == (side != "ours")
+    assert roofline["fastest"].keys() == {"train", "evaluate"}
+    assert all(rate > 0 for rate in roofline["rates"]["gemm"].values())
+
+
+def test_help_names_everything_that_can_be_measured():
+    said = run("--help").stdout
+    assert all(name in said for name in ALL)
+
+
+def found(path, losses, **grad):
+    np.savez(path, found=losses, **grad)
+    return path
+
+
+def test_sides_that_do_different_work_are_not_timed(tmp_path):
+    losses, grad = np.random.rand(3, 5), np.random.rand(7)
+    ours = found(tmp_path / "ours.npz", losses, weight=grad)
+    same_work({"ours": ours, "same": found(tmp_path / "same.npz", losses[::-1] * (1 + 1e-6), weight=grad)})
+    for name, other in {
+        "losses": found(tmp_path / "losses.npz", 1.01 * losses, weight=grad),
+        "gradient": found(tmp_path / "gradient.npz", losses, weight=1.1 * grad),
+        "shape": found(tmp_path / "shape.npz", losses[:, :3], weight=grad),
+        "nan": found(tmp_path / "nan.npz", losses, weight=np.full(7, np.nan)),
+    }.items():
+        with pytest.raises(DifferentWork, match=name if name in ("gradient",) else "differs"):
+            same_work({"ours": ours, name: other})
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_a_problem_is_drawn_once_and_read_as_it_was_written(name, tmp_path):
+    workload = tiny(RACES[name][0])
+    problem = draw(workload)
+    problem.save(tmp_path / "problem.npz")
+    read = Problem.load(tmp_path / "problem.npz")
+    assert read.workload == workload
+    assert sorted(name for names in read.groups.values() for name in names) == sorted(problem.params)
+    for mine, theirs in (
+        (problem.params, read.params),
+        (problem.data, read.data),
+        *zip(problem.phi.values(), read.phi.values(), strict=True),
+    ):
+        assert mine.keys() == theirs.keys()
+        assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_sizes_are_those_that_are_promised():
+    assert {name: RACES[name][0].window for name in ("B1", "B2")} == {"B1": 20, "B2": 20}
+    counts = {name: sum(p.size for p in draw(workload).params.values()) for name, (workload, _) in RACES.items()}
+    assert counts == {"B1": 1280, "B2": 15910, "B3": 987_210, "B4": 22_602}
+    assert [max(sizes) for sizes in CURVES.values()] == [10**7, 200, 256]
+
+
+def test_the_floor_counts_what_a_step_needs():
+    problem = draw(Workload("B2", "mlp", 20, {"all": "mnist-as-printed-lstm"}))
+    slow = {"gemm": {f"{what}{k}": 1.0 for what in ("forward", "inputs", "weights") for k in (0, 1)}}
+    n, h = 15_910, 20
+    forward, optimizee = 2 * 4 * h * (23 + 41) * n, 128 * (4 * 784 * 20 + 6 * 20 * 10)
+    assert optimizee_flops(problem) == optimizee
+    free = slow | {"sigmoid": float("inf"), "tanh": 1.0}
+    assert floor(problem, "evaluate", free) == pytest.approx(forward + optimizee)
+    assert floor(problem, "train", free) == pytest.approx(2 * forward + 2 * 4 * h * (20 + 40) * n + optimizee)
+    calls = floor(problem, "evaluate", slow | {"sigmoid": 1.0, "tanh": 0.5}) - forward - optimizee
+    assert calls == pytest.approx(200 * n)
