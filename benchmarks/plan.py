@@ -103,7 +103,11 @@ class Plan:
 
 def sides_of(mode: str) -> tuple[str, ...]:
     """The sides that take part in a mode, of those that this installation can run."""
-    return tuple(filter(available, ("ours", "ports", "adam") if mode == "step" else ("ours", "ports", "jax")))
+    return tuple(
+        filter(
+            available, ("ours", "compiled", "ports", "adam") if mode == "step" else ("ours", "compiled", "ports", "jax")
+        )
+    )
 
 
 def facts(result: Race) -> dict[str, Any]:

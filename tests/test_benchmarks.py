@@ -16,7 +16,7 @@ from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
 
 ROOT = Path(__file__).parents[1]
-SIDES = {"ours", "ports"} | ({"jax"} if available("jax") else set())
+SIDES = {"ours", "compiled", "ports"} | ({"jax"} if available("jax") else set())
 
 
 def run(*args):

@@ -29,7 +29,7 @@ class Side(Protocol):
         """Steps of an optimizer on tensors whose gradients are given: θ `[n]` after them."""
 
 
-NEEDS = {"ours": "torch", "ports": "torch", "jax": "jax", "adam": "torch"}
+NEEDS = {"ours": "torch", "compiled": "torch", "ports": "torch", "jax": "jax", "adam": "torch"}
 """The sides, and the library that each is written in."""
 
 
