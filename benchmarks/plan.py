@@ -61,8 +61,9 @@ class Plan:
 
     def curve(self, name: str) -> Iterator[dict[str, Any]]:
         """One scaling curve on one thread, smallest first; a side leaves before it needs too much memory."""
-        points = list(CURVES[name].items())[: 2 if self.settings.smoke else None]
-        for mode in (mode for mode in ("train", "evaluate") if mode in self.settings.modes):
+        sizes, modes = CURVES[name]
+        points = list(sizes.items())[: 2 if self.settings.smoke else None]
+        for mode in (mode for mode in modes if mode in self.settings.modes):
             sides, before = sides_of(mode), None
             for size, workload in points:
                 if before is not None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workloads import EPISODE, Workload
+from benchmarks.workloads import Workload
 
 Arrays = dict[str, np.ndarray]
-IMAGES = 10_000
-"""Images in a problem file."""
+IMAGES, MINIBATCHES = 10_000, 101
+"""In a problem file."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def draw(workload: Workload) -> Problem:
         phi[group], signs = _trained(name, params)
         data["signs"] = data["signs"] if signs is None else signs
     data["gradient"] = 1e-2 * gen.standard_normal(len(data["signs"]), np.float32)
-    data.setdefault("batches", gen.integers(IMAGES, size=(EPISODE + 1, workload.batch_size)))
+    data.setdefault("batches", gen.integers(IMAGES, size=(MINIBATCHES, workload.batch_size)))
     return Problem(workload, params, phi, data)
 
 
@@ -120,7 +120,7 @@ def _convnet(workload: Workload, gen: np.random.Generator) -> tuple[Arrays, Arra
         params[f"{name}.weight"] = gen.uniform(-bound, bound, shape).astype(np.float32)
         params[f"{name}.bias"] = gen.uniform(-bound, bound, shape[0]).astype(np.float32)
     images = gen.integers(256, size=(IMAGES // 10, 3, 32, 32), dtype=np.uint8)
-    batches = gen.integers(len(images), size=(EPISODE + 1, workload.batch_size))
+    batches = gen.integers(len(images), size=(MINIBATCHES, workload.batch_size))
     return params, {"images": images, "labels": gen.integers(10, size=len(images)), "batches": batches}
 
 

@@ -96,6 +96,7 @@ def race(
     Raises `check.DifferentWork` if they do not. Sides that run another rule (Adam) are not compared.
     """
     speed: dict[str, list[float]] = {side: [] for side in sides}
+    peak: dict[str, int] = {}
     with workers(sides, problem, mode, threads) as running:
         found = {side: problem.with_name(f"found-{side}.npz") for side in sides}
         for side, worker in running.items():
@@ -106,5 +107,5 @@ def race(
             for side, worker in running.items():
                 answer = worker.ask(f"run {units[side]}")
                 speed[side].append(units[side] * workload.steps(mode) / answer[clock(threads)])
-        peak = {side: worker.ask("run 1")["peak"] for side, worker in running.items()}
+                peak[side] = answer["peak"]
     return Race(speed, peak)

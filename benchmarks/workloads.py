@@ -3,8 +3,6 @@
 import json
 from dataclasses import asdict, dataclass, replace
 
-EPISODE = 100
-"""Steps of one evaluation."""
 WINDOWS = 5
 """Windows of one episode of meta-training; the next begins at θ_0 again."""
 MODES = ("train", "evaluate", "step")
@@ -19,6 +17,7 @@ class Workload:
     "convnet" (three convolutions of `size` channels on 32×32×3), or "bowl", ½‖θ − y‖² of `size` coordinates, where
     nearly all work is the rule's own. `weights` names the trained rule in the zoo, one a group of tensors: groups
     other than "all" are "kernels" (four axes) and "rest". `features` is "raw" or "log_sign".
+    Meta-training has `window` steps a window, an evaluation `episode` steps.
     """
 
     name: str
@@ -29,6 +28,7 @@ class Workload:
     scale: float = 0.1
     b: int = 1
     window: int = 20
+    episode: int = 100
     batch_size: int = 128
     deeper: tuple[int, ...] = ()
     hidden: int = 20
@@ -46,7 +46,7 @@ class Workload:
 
     def steps(self, mode: str) -> int:
         """Inner steps of one unit of work: a window, an evaluation, a step."""
-        return {"train": self.window, "evaluate": EPISODE, "step": 1}[mode]
+        return {"train": self.window, "evaluate": self.episode, "step": 1}[mode]
 
 
 _PLAIN = {"all": "mnist-as-printed-lstm"}
@@ -66,16 +66,22 @@ RACES: dict[str, tuple[Workload, tuple[str, ...]]] = {
 }
 """Workloads that are raced, and in which modes."""
 
-CURVES: dict[str, dict[int, Workload]] = {
-    "coordinates": {n: replace(_BOWL, name=f"bowl of {n}", size=n) for n in (10**3, 10**4, 10**5, 10**6, 10**7)},
-    "window": {w: replace(B2, name=f"B2, window {w}", window=w) for w in (5, 10, 20, 50, 100, 200)},
-    "optimizees": {b: replace(B1, name=f"{b} quadratics", b=b) for b in (1, 4, 16, 64, 256)},
+_SIZES = {10**3: 100, 10**4: 100, 10**5: 20, 10**6: 10, 10**7: 5}
+_BOWLS = {n: replace(_BOWL, name=f"bowl of {n}", size=n, episode=steps) for n, steps in _SIZES.items()}
+
+CURVES: dict[str, tuple[dict[int, Workload], tuple[str, ...]]] = {
+    "coordinates": (_BOWLS, ("train", "evaluate")),
+    "window": ({w: replace(B2, name=f"window of {w}", window=w) for w in (5, 10, 20, 50, 100, 200)}, ("train",)),
+    "optimizees": (
+        {b: replace(B1, name=f"{b} quadratics", b=b) for b in (1, 4, 16, 64, 256)},
+        ("train", "evaluate"),
+    ),
 }
-"""Scaling curves: what grows, and the workload at each size."""
+"""Scaling curves: the workload at each size of what grows, and in which modes."""
 
 
 def tiny(workload: Workload) -> Workload:
     """The same at a size that takes no time."""
     size = {"quadratic": 4, "mlp": 2, "convnet": 2, "bowl": 50}[workload.family]
     deeper = (3,) * len(workload.deeper)
-    return replace(workload, size=size, deeper=deeper, b=min(workload.b, 3), window=4, batch_size=8)
+    return replace(workload, size=size, deeper=deeper, b=min(workload.b, 3), window=4, episode=20, batch_size=8)

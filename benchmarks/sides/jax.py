@@ -1,4 +1,5 @@
-"""The same work in JAX: a window is one jitted function (`scan`, `value_and_grad` over φ), an evaluation another.
+"""The same work in JAX: a window is one jitted function (`scan`, `value_and_grad` over φ), an evaluation another (for
+a convnet, five steps of one).
 
 First order by `stop_gradient`. The gradient of each loss is computed once: what the meta-gradient needs of f(θ_t) is
 the product of ∇f(θ_t), held constant, with θ_t. Of the layouts tried on a CPU, coordinates as columns and one matrix a
@@ -14,7 +15,7 @@ import numpy as np
 
 from benchmarks.problem import Arrays, Problem
 from benchmarks.sides import Window
-from benchmarks.workloads import EPISODE, WINDOWS, Workload
+from benchmarks.workloads import WINDOWS, Workload
 
 jax.devices()  # a backend is part of what importing takes
 
@@ -78,11 +79,15 @@ def mlp(params: Params, x: jax.Array) -> jax.Array:
 
 def convnet(params: Params, x: jax.Array) -> jax.Array:
     """Logits of three 5×5 convolutions, each followed by 2×2 max-pooling, and two linear layers."""
+    x = x.transpose(0, 2, 3, 1)
     for layer in "012":
-        x = jax.lax.conv(x, params[f"{layer}.weight"], (1, 1), "SAME") + params[f"{layer}.bias"][:, None, None]
-        n, c, height, width = x.shape
-        x = jax.nn.relu(x.reshape(n, c, height // 2, 2, width // 2, 2).max((3, 5)))
-    x = jax.nn.relu(x.reshape(len(x), -1) @ params["3.weight"].T + params["3.bias"])
+        w = params[f"{layer}.weight"].transpose(2, 3, 1, 0)
+        x = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        n, height, width, c = x.shape
+        x = (x + params[f"{layer}.bias"]).reshape(n, height // 2, 2, width // 2, 2, c).max((2, 4))
+        x = jax.nn.relu(x)
+    x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)
+    x = jax.nn.relu(x @ params["3.weight"].T + params["3.bias"])
     return x @ params["4.weight"].T + params["4.bias"]
 
 
@@ -95,9 +100,11 @@ class Jax:
         self.data = {name: jnp.asarray(d) for name, d in problem.data.items()}
         self.theta = {name: jnp.asarray(p) for name, p in problem.params.items()}
         self.carry, self.at = None, WINDOWS * self.workload.window
+        # XLA's convolutions are ten times slower within a loop on a CPU: there is none around them
+        self.scan = partial(jax.lax.scan, unroll=self.workload.family == "convnet")
         self.jit_start = jax.jit(self._start)
         self.jit_window = jax.jit(jax.value_and_grad(self._window, has_aux=True), donate_argnums=1)
-        self.jit_episode = jax.jit(self._episode)
+        self.jit_piece = jax.jit(self._piece, donate_argnums=1)
 
     def train(self, count: int) -> Window:
         """Windows, each one call."""
@@ -112,10 +119,15 @@ class Jax:
 
     def evaluate(self, count: int) -> Arrays:
         """Episodes, each one call."""
+        piece = 5 if self.workload.family == "convnet" else self.workload.episode
         for _ in range(count):
-            points = self._points(-1, EPISODE + 1)
-            found = self.jit_episode(self.phi, self.theta, self.data, points).block_until_ready()
-        return np.asarray(found)
+            carry = self.jit_start(self.theta, self.data, self._points(-1, 1)[0])
+            found = [carry[3][None].copy()]
+            for done in range(0, self.workload.episode, piece):
+                losses, carry = self.jit_piece(self.phi, carry, self.data, self._points(done, piece))
+                found.append(losses)
+            curves = np.concatenate(found).T
+        return curves
 
     def _points(self, first: int, steps: int) -> jax.Array:
         return jnp.asarray(self.problem.points(first, steps))
@@ -151,13 +163,12 @@ class Jax:
 
     def _window(self, phi: dict[str, Params], carry: tuple, data: Params, points: jax.Array) -> tuple:
         first = carry[3]
-        carry, (found, linear) = jax.lax.scan(partial(self._step, phi, data), carry, points)
+        carry, (found, linear) = self.scan(partial(self._step, phi, data), carry, points)
         return linear.sum() / len(first), (jnp.concatenate([first[None], found]).T, carry)
 
-    def _episode(self, phi: dict[str, Params], params: Params, data: Params, points: jax.Array) -> jax.Array:
-        carry = self._start(params, data, points[0])
-        _, (found, _) = jax.lax.scan(partial(self._step, phi, data), carry, points[1:])
-        return jnp.concatenate([carry[3][None], found]).T
+    def _piece(self, phi: dict[str, Params], carry: tuple, data: Params, points: jax.Array) -> tuple[jax.Array, tuple]:
+        carry, (found, _) = self.scan(partial(self._step, phi, data), carry, points)
+        return found, carry
 
 
 SIDE = Jax

@@ -8,7 +8,7 @@ from benchmarks.problem import Arrays, Problem
 from benchmarks.sides import Window
 from benchmarks.sides.adam import flat, with_gradients
 from benchmarks.sides.networks import network
-from benchmarks.workloads import EPISODE, WINDOWS
+from benchmarks.workloads import WINDOWS
 from l2l_core import (
     CoordinatewiseLSTM,
     LogSign,
@@ -96,7 +96,7 @@ class Ours:
     def evaluate(self, count: int) -> Arrays:
         """Runs of `evaluate`."""
         for _ in range(count):
-            losses = evaluate(self.rule, self.task, self.problem.workload.b, EPISODE)
+            losses = evaluate(self.rule, self.task, self.problem.workload.b, self.problem.workload.episode)
         return losses.numpy()
 
     def step(self, count: int) -> Arrays:

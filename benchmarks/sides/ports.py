@@ -16,7 +16,7 @@ from benchmarks.problem import Arrays, Problem
 from benchmarks.sides import Window
 from benchmarks.sides.adam import flat, with_gradients
 from benchmarks.sides.networks import network
-from benchmarks.workloads import EPISODE, WINDOWS
+from benchmarks.workloads import WINDOWS
 
 Params = dict[str, Tensor]
 State = list[tuple[Tensor, Tensor]]
@@ -76,7 +76,7 @@ class Ports:
         self.data = {name: torch.from_numpy(d) for name, d in problem.data.items()}
         if "images" in self.data:
             self.network = network(problem.workload)
-        self.at, self.stepped = EPISODE * problem.workload.window, None
+        self.at, self.stepped = WINDOWS * problem.workload.window, None
 
     def losses(self, params: Params, batch: np.ndarray) -> Tensor:
         """f of all optimizees `[b]`."""
@@ -143,7 +143,7 @@ class Ports:
         for _ in range(count):
             self.start()
             losses = [self.loss]
-            for batch in self.problem.points(0, EPISODE):
+            for batch in self.problem.points(0, self.problem.workload.episode):
                 with torch.no_grad():
                     params = self.update(self.params)
                 params = {name: p.requires_grad_() for name, p in params.items()}
