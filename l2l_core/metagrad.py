@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from l2l_core.arithmetic import denormals_flushed
 from l2l_core.distributed import joined
 from l2l_core.tree import Params, detach, leaves, map_tree, stack, with_leaves
 from l2l_core.types import Batch, Loss, Optimizee, Task
@@ -126,6 +127,7 @@ def autograd_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data:
     return Estimate(dict(zip(phi, grads, strict=True)), losses.detach()), detach(carry)
 
 
+@denormals_flushed()
 def graph_free_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data: Batch) -> tuple[Estimate, Carry]:
     r"""The same number under `first_order`, without a graph through the optimizee.
 
