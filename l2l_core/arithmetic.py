@@ -8,9 +8,9 @@ import torch
 
 @contextmanager
 def denormals_flushed() -> Iterator[None]:
-    """Within (or in the function that it decorates), results nearer to 0 than a normal number can be (1e-38 in float32) are 0, on this thread's CPU.
+    """Within, or in a function so decorated, results too near to 0 for a normal number (1e-38 in float32) are 0.
 
-    Saturated gates make many of them on the way back through a window, and a processor can take a hundred times
+    That holds for this thread and those it starts. Saturated gates make many of them on the way back through a window, and a processor can take a hundred times
     as long over one as over another number.
     """
     before = not _denormals_live()
