@@ -10,8 +10,8 @@ import torch
 def denormals_flushed() -> Iterator[None]:
     """Within, or in a function so decorated, results too near to 0 for a normal number (1e-38 in float32) are 0.
 
-    That holds for this thread and those it starts. Saturated gates make many of them on the way back through a window, and a processor can take a hundred times
-    as long over one as over another number.
+    That holds for this thread and those it starts. Saturated gates make many such numbers on the way back through a
+    window, and a processor can take a hundred times as long over one as over another number.
     """
     before = not _denormals_live()
     torch.set_flush_denormal(True)
