@@ -104,11 +104,7 @@ class Plan:
 
 def sides_of(mode: str) -> tuple[str, ...]:
     """The sides that take part in a mode, of those that this installation can run."""
-    return tuple(
-        filter(
-            available, ("ours", "compiled", "ports", "adam") if mode == "step" else ("ours", "compiled", "ports", "jax")
-        )
-    )
+    return tuple(filter(available, ("ours", "compiled", "ports", "adam" if mode == "step" else "jax")))
 
 
 def facts(result: Race) -> dict[str, Any]:

@@ -1,23 +1,12 @@
 """`torch.optim.Adam`: what a step costs without a network in it."""
 
 import torch
-from torch import Tensor
 
 from benchmarks.problem import Arrays, Problem
+from benchmarks.sides.given import flat, with_gradients
 
-
-def with_gradients(problem: Problem) -> dict[str, Tensor]:
-    """θ_0 as PyTorch's optimizers take it: named tensors whose `grad` is the gradient given."""
-    params = {name: torch.from_numpy(p.copy()).requires_grad_() for name, p in problem.params.items()}
-    pieces = torch.from_numpy(problem.data["gradient"]).split([p.numel() for p in params.values()])
-    for p, piece in zip(params.values(), pieces, strict=True):
-        p.grad = piece.view(p.shape)
-    return params
-
-
-def flat(params: dict[str, Tensor]) -> Arrays:
-    """All coordinates in one vector."""
-    return torch.cat([p.detach().flatten() for p in params.values()]).numpy()
+# PyTorch imports much with the first optimizer: a part of what importing takes
+torch.optim.Adam([torch.zeros(1)]).step()
 
 
 class Adam:

@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.problem import Arrays, Problem
 from benchmarks.sides import Window
-from benchmarks.sides.adam import flat, with_gradients
+from benchmarks.sides.given import flat, with_gradients
 from benchmarks.sides.networks import network
 from benchmarks.workloads import WINDOWS
 from l2l_core import (
