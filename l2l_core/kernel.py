@@ -23,8 +23,10 @@ from torch import Tensor
 
 SOURCE = Path(__file__).with_name("lstm_kernel.c")
 FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-std=gnu11"]
+if platform.machine() in ("x86_64", "AMD64"):
+    FLAGS.append("-mprefer-vector-width=512")
 MOST_UNITS = 64
-"""Wider cells are left to PyTorch: their activations would not fit on a thread's stack."""
+"""Wider cells are left to PyTorch: a thread keeps a tile of activations, and their products are efficient anyway."""
 
 _REAL = {torch.float32: "float", torch.float64: "double"}
 _enabled = False
@@ -131,8 +133,12 @@ def _share_out(n: int, work: Callable[[int, int], Any]) -> list[Any]:
     ends = [n * k // threads for k in range(threads + 1)]
     if threads == 1:
         return [work(0, n)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, ends[:-1], ends[1:]))
+    return list(_pool(threads).map(work, ends[:-1], ends[1:]))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
 
 
 def _address(t: Tensor) -> ctypes.c_void_p:
