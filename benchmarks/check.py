@@ -6,7 +6,7 @@ import numpy as np
 
 COMPARED = 20
 """Points of a loss curve that are compared: later ones differ by rounding errors that have grown."""
-RESULT, GRADIENT = 1e-3, 1e-2
+RESULT, GRADIENT = 1e-4, 1e-3
 """Allowed relative differences, in the Euclidean norm."""
 
 

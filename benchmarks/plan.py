@@ -108,14 +108,16 @@ def sides_of(mode: str) -> tuple[str, ...]:
 
 
 def facts(result: Race) -> dict[str, Any]:
-    """A race as JSON holds it: rounds of speed, megabytes, and how many times faster ours was than each other side."""
+    """A race as JSON holds it: rounds of speed, megabytes, how many times faster ours was than each other side, and
+    the same of ours with its compiled kernel.
+    """
     sides = {
         side: {"speed": [short(s) for s in speed], "peak_mb": round(result.peak[side] / 1e6)}
         for side, speed in result.speed.items()
     }
-    if "ours" in sides:
-        for side in set(sides) - {"ours"}:
-            sides[side]["ours_is_faster"] = [short(r) for r in result.ratio("ours", side)]
+    for mine in ("ours", "compiled"):
+        for other in set(sides) - {mine} if mine in sides else ():
+            sides[other][f"{mine}_is_faster"] = [short(r) for r in result.ratio(mine, other)]
     return {"sides": sides}
 
 

@@ -66,8 +66,9 @@ def lines(item: dict[str, Any]) -> list[str]:
     said = [f"{what} {item['mode']}, {_threads(item)}"]
     for side, found in item["sides"].items():
         line = f"  {side:6} {median(found['speed']):10.4g} steps/s {found['peak_mb']:7} MB"
-        if ratio := found.get("ours_is_faster"):
-            line += f"   ours is {median(ratio):.3g}× as fast ({min(ratio):.3g}–{max(ratio):.3g})"
+        for mine in ("ours", "compiled"):
+            if ratio := found.get(f"{mine}_is_faster"):
+                line += f"   {mine} is {median(ratio):.3g}× as fast ({min(ratio):.3g}–{max(ratio):.3g})"
         if "of_floor" in found:
             line += f"   {100 * found['of_floor']:.0f} % of the roofline"
         said.append(line)
