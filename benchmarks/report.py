@@ -62,6 +62,11 @@ def lines(item: dict[str, Any]) -> list[str]:
             f"dispatch {1e6 * rates['dispatch']:.1f} µs",
             f"  for {item['workload']}: {train:.0f} steps/s in training, {evaluate:.0f} in evaluation",
         ]
+    if item["kind"] == "anatomy":
+        said = [f"{item['workload']} train, ms a step"]
+        for side, phases in item["sides"].items():
+            said.append(f"  {side:8} " + ", ".join(f"{phase} {1e3 * s:.3g}" for phase, s in phases.items()))
+        return said
     what = item["workload"] if item["kind"] == "race" else f"{item['curve']} {item['size']:,}"
     said = [f"{what} {item['mode']}, {_threads(item)}"]
     for side, found in item["sides"].items():
