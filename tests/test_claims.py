@@ -5,8 +5,8 @@ from math import nan
 import pytest
 
 from l2l_core.claims import RESULTS, evaluate_all, vocabulary
-from l2l_core.recipes import RECIPES
 from l2l_core.store import read_json, write_json
+from l2l_core.transfers import TRIALS
 
 FOUR = ("sgd", "nag", "rmsprop", "adam")
 
@@ -92,7 +92,7 @@ def test_a_noisy_step_is_the_mean_of_the_ten_that_end_there():
     assert vocabulary(curves, metrics, "mnist", 1)["total"] == 3.0
 
 
-def test_every_claim_with_a_rule_names_a_recipe_and_has_committed_results():
+def test_every_claim_with_a_rule_names_a_trial_and_has_committed_results():
     for claim in evaluate_all():
         assert bool(claim.rule) == (claim.verdict != "not yet evaluated"), claim.id
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= RECIPES.keys()
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= TRIALS.keys()
