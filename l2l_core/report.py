@@ -13,14 +13,18 @@ from torch import Tensor
 
 from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
-from l2l_core.evaluation import at, evaluate
+from l2l_core.evaluation import at, evaluate, fitting
 from l2l_core.rule import Rule
 from l2l_core.rules import RULES, Scheduled
 from l2l_core.store import check_same, load_tensors, read_json, save_tensors, write_json
 from l2l_core.trials import Trial
+from l2l_core.types import Task
 
 COORDINATES = 2**18
-"""Coordinates that run at once: hand-designed rules on 16 small networks together take half the time of two."""
+"""Coordinates that run at once: hand-designed rules on 16 small networks together take half the time of two.
+
+A report keeps its curves in pieces of so many, so that a kill costs one.
+"""
 
 
 def tune_baselines(trial: Trial, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
@@ -114,7 +118,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
         "summary": trial.summary,
         "scale": scale,
         "command": command,
-        "data": _source(trial, device),
+        "data": _source(trial.task("test", device)),
         "problems": problems,
         "best_baseline": best,
         "success": best and _success(seeds, baselines[best]["validation"]),
@@ -127,31 +131,37 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     return metrics
 
 
-def _source(trial: Trial, device: str) -> str:
-    return getattr(trial.task("test", device), "source", "generated")
+def _source(task: Task) -> str:
+    return getattr(task, "source", "generated")
 
 
 def _test_curves(
     trial: Trial, scale: str, rule: Rule, horizon: int, device: str, out: Path, progress: str | None
 ) -> Tensor:
-    """Losses on the test problems `[problems, steps+1]` in reported units, kept in a file named by what made them."""
-    problems, steps = trial.budget(scale).test_problems, trial.test_steps
+    """Losses on the test problems `[problems, steps+1]` in reported units, kept in files named by what made them."""
+    task, problems = trial.task("test", device), trial.budget(scale).test_problems
     facts = {
         "recipe": trial.name,
-        "data": _source(trial, device),
-        "problems": problems,
-        "steps": steps,
+        "data": _source(task),
+        "kernel": scale != "smoke",
+        "steps": trial.test_steps,
         "horizon": horizon if isinstance(rule, Scheduled) else None,  # nothing else reads it
         "weights": _fingerprint(rule),
     }
-    path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
-    if not path.exists():
-        label, seed = progress and f"testing {progress}", f"{trial.family}/test"
-        settings = {"seed": seed, "horizon": horizon, "coordinates": COORDINATES, "progress": label}
-        with kernel.enabled(scale != "smoke"):
-            curves = evaluate(rule.to(device), trial.task("test", device), problems, steps, **settings)
-        save_tensors(path, {"losses": curves}, facts)
-    return trial.unit * load_tensors(path)[0]["losses"].double()
+    pieces, size = [], fitting(task, COORDINATES)
+    for first in range(0, problems, size):
+        facts |= {"first": first, "problems": min(size, problems - first)}
+        path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
+        if not path.exists():
+            label = progress and f"testing {progress}, run {first} of {problems}"
+            settings = {"seed": f"{trial.family}/test", "first": first, "horizon": horizon, "coordinates": COORDINATES}
+            with kernel.enabled(scale != "smoke"):
+                curves = evaluate(
+                    rule.to(device), task, facts["problems"], trial.test_steps, progress=label, **settings
+                )
+            save_tensors(path, {"losses": curves}, facts)
+        pieces.append(load_tensors(path)[0]["losses"])
+    return trial.unit * torch.cat(pieces).double()
 
 
 def _fingerprint(rule: Rule) -> str:

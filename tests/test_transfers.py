@@ -87,23 +87,24 @@ def test_what_was_tested_is_not_tested_again(run, monkeypatch):
 
 
 def test_an_interrupted_report_goes_on_where_it_was(tmp_path, run, monkeypatch):
+    monkeypatch.setattr(module, "COORDINATES", 6)  # pieces of two problems
     tested = []
 
-    def killed(rule, *args, **settings):
-        tested.append(rule)
-        if len(tested) == 40:
-            raise KeyboardInterrupt
-        return evaluate(rule, *args, **settings)
+    def killed(rule, task, problems, *args, **settings):
+        if settings["seed"].endswith("/test"):
+            tested.append(problems)
+            if len(tested) == 4:
+                raise KeyboardInterrupt
+        return evaluate(rule, task, problems, *args, **settings)
 
     monkeypatch.setattr(module, "evaluate", killed)
     with pytest.raises(KeyboardInterrupt):
         report(LITTLE, "paper", tmp_path, "the command", progress=False)
-    done = len(list((tmp_path / "curves").iterdir()))
-    assert done > 0
-    assert (
-        report(LITTLE, "paper", tmp_path, "the command", progress=False)["seeds"]
-        == (read_json(run / "metrics.json")["seeds"])
-    )
+    assert len(list((tmp_path / "curves").iterdir())) == 3
+    again = report(LITTLE, "paper", tmp_path, "the command", progress=False)
+    assert tested == [2, 1, 2, 1, 1] + [2, 1] * ((len(tested) - 5) // 2)
+    for one, whole in zip(again["seeds"], read_json(run / "metrics.json")["seeds"], strict=True):
+        assert one["at"]["6"]["mean"] == pytest.approx(whole["at"]["6"]["mean"], rel=1e-4)
 
 
 def test_only_schedules_are_tested_again_for_another_horizon(tmp_path, monkeypatch):
