@@ -93,10 +93,17 @@ PRINTED_RELU = _mnist(
 )
 """The failing network of Fig. 5 once more, with rules that were trained in another way."""
 
+LARGER_START = _other(
+    "2-layers-std-0.1", "Two hidden layers whose weights start ten times as large", depth=2, start_std=0.1
+)
+"""The paper does not say how weights start; two layers mind."""
+
 GRID: dict[tuple[int, int], Transfer] = {(depth, width): _cell(depth, width) for depth in DEPTHS for width in WIDTHS}
 """The paper's Fig. 6 by depth and width."""
 
-TRIALS: dict[str, Trial] = RECIPES | NETWORKS | {trial.name: trial for trial in (PRINTED_RELU, *GRID.values())}
+TRIALS: dict[str, Trial] = (
+    RECIPES | NETWORKS | {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
+)
 """Everything that can be tested, by name."""
 
 

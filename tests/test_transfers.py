@@ -16,11 +16,11 @@ from l2l_core.results import obtain
 from l2l_core.rules import HAND_DESIGNED
 from l2l_core.store import read_json, write_json
 from l2l_core.tasks import Quadratic
-from l2l_core.transfers import GRID, NETWORKS, PRINTED_RELU, Transfer
+from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU, Transfer
 from l2l_core.trials import Problems
 from l2l_core.zoo import card, meta_seeds
 
-TRANSFERS = [*NETWORKS.values(), PRINTED_RELU, *GRID.values()]
+TRANSFERS = [*NETWORKS.values(), PRINTED_RELU, LARGER_START, *GRID.values()]
 every_transfer = pytest.mark.parametrize("one", TRANSFERS, ids=lambda one: one.name)
 
 LITTLE = Transfer(
