@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_list)
 
     one = commands.add_parser("cost", help="measure for seconds how long meta-training would take, and its memory")
-    _common(one)
+    _common(one, recipe)
     one.set_defaults(run=_cost)
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
