@@ -73,13 +73,20 @@ NETWORKS: dict[str, Transfer] = {
         _printed("40-units", "The rules of `mnist` on 40 hidden units (Fig. 5 left)", width=40),
         _printed("2-layers", "The same on two hidden layers of 20 units (Fig. 5 centre)", depth=2),
         _printed("relu", "The same on 20 rectified units (Fig. 5 right)", activation=torch.relu),
+    )
+}
+"""The networks of the paper's Fig. 5."""
+
+VARIANTS: dict[str, Transfer] = {
+    trial.name: trial
+    for trial in (
         _other("tanh", "The same on 20 units with tanh", activation=torch.tanh),
         _other("4-layers", "The same on four hidden layers of 20 units", depth=4),
         _other("batch-32", "The same network, minibatches of 32 images", batch_size=32),
         _other("batch-512", "The same network, minibatches of 512 images", batch_size=512),
     )
 }
-"""Networks that differ from the one of `mnist` in one thing each; the first three are the paper's Fig. 5."""
+"""Networks that differ from the one of `mnist` in one thing each and are not in the paper."""
 
 PRINTED_RELU = _mnist(
     "as-printed-relu",
@@ -101,9 +108,9 @@ LARGER_START = _other(
 GRID: dict[tuple[int, int], Transfer] = {(depth, width): _cell(depth, width) for depth in DEPTHS for width in WIDTHS}
 """The paper's Fig. 6 by depth and width."""
 
-TRIALS: dict[str, Trial] = (
-    RECIPES | NETWORKS | {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
-)
+_SINGLE = {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
+
+TRIALS: dict[str, Trial] = {**RECIPES, **NETWORKS, **VARIANTS, **_SINGLE}
 """Everything that can be tested, by name."""
 
 
