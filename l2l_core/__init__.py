@@ -13,6 +13,7 @@ from l2l_core.rules import RULES, CoordinatewiseLSTM
 from l2l_core.tasks import TASKS, from_module
 from l2l_core.torch_optim import RuleOptimizer
 from l2l_core.training import Training, meta_train
+from l2l_core.transfers import TRIALS, trial
 from l2l_core.types import Optimizee, Signal, Task
 from l2l_core.unroll import Unroll, first_order, second_order
 from l2l_core.zoo import load_pretrained
@@ -23,6 +24,7 @@ __all__ = [
     "RECIPES",
     "RULES",
     "TASKS",
+    "TRIALS",
     "CoordinatewiseLSTM",
     "LogSign",
     "Optimizee",
@@ -44,4 +46,5 @@ __all__ = [
     "recipe",
     "second_order",
     "tbptt",
+    "trial",
 ]

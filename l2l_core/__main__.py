@@ -5,7 +5,9 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,8 +16,10 @@ from l2l_core.cost import cost
 from l2l_core.distributed import is_writer, join, leave
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
-from l2l_core.recipes import RECIPES, Recipe, recipe
+from l2l_core.recipes import Recipe, recipe
 from l2l_core.report import report, tune_baselines
+from l2l_core.transfers import TRIALS, trial
+from l2l_core.trials import Trial
 from l2l_core.zoo import pretrained
 
 
@@ -38,15 +42,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("list", help="show the recipes and the trained rules that come with the package")
+    one = commands.add_parser(
+        "list", help="show the recipes, the trials and the trained rules that come with the package"
+    )
     one.set_defaults(run=_list)
 
     one = commands.add_parser("cost", help="measure for seconds how long meta-training would take, and its memory")
-    _common(one)
+    _common(one, recipe)
     one.set_defaults(run=_cost)
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
-    _common(one)
+    _common(one, recipe)
     seeds = one.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=_natural, help="train this one meta-seed (default: all of the scale's seeds)")
     seeds.add_argument("--seeds", type=_natural, help="train the meta-seeds 0 … N−1", metavar="N")
@@ -59,28 +65,31 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_train)
 
     one = commands.add_parser("evaluate", help="test the meta-seeds that have finished, beside tuned baselines")
-    _common(one)
+    _common(one, trial)
     one.set_defaults(run=_evaluate)
 
-    one = commands.add_parser("tune", help="search the learning rates of a recipe's hand-designed baselines")
-    _common(one)
+    one = commands.add_parser("tune", help="search the learning rates of a trial's hand-designed baselines")
+    _common(one, trial)
     one.set_defaults(run=_tune)
 
     one = commands.add_parser("claims", help="judge every claim of the papers from the committed results")
     one.set_defaults(run=_claims)
 
-    one = commands.add_parser("promote", help="copy a finished paper-scale run into results/ and the zoo")
-    one.add_argument("recipe", help="a name from `list`")
-    one.add_argument("--out", type=Path, help="the run's folder (default: runs/RECIPE/paper)")
+    one = commands.add_parser(
+        "promote", help="copy a finished paper-scale run into results/ and a recipe's into the zoo"
+    )
+    one.add_argument("name", help="a name from `list`")
+    one.add_argument("--out", type=Path, help="the run's folder (default: runs/NAME/paper)")
     one.set_defaults(run=_promote)
     return parser
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", help="a name from `list`")
+def _common(parser: argparse.ArgumentParser, find: Callable[[str], Trial]) -> None:
+    parser.set_defaults(find=find)
+    parser.add_argument("name", help="a name from `list`")
     parser.add_argument("--scale", default="smoke", help="how much: smoke (seconds) or paper (default: smoke)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto: cuda where there is one (default)")
-    parser.add_argument("--out", type=Path, help="where to write (default: runs/RECIPE/SCALE)")
+    parser.add_argument("--out", type=Path, help="where to write (default: runs/NAME/SCALE)")
 
 
 def _natural(word: str) -> int:
@@ -89,8 +98,8 @@ def _natural(word: str) -> int:
     return int(word)
 
 
-def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
-    chosen = recipe(args.recipe)
+def _place(args: argparse.Namespace) -> tuple[Any, Path, str]:
+    chosen = args.find(args.name)
     chosen.budget(args.scale)
     cuda = torch.cuda.is_available()
     device = ("cuda" if cuda else "cpu") if args.device == "auto" else args.device
@@ -109,7 +118,7 @@ def _place(args: argparse.Namespace) -> tuple[Recipe, Path, str]:
 
 
 def _list(args: argparse.Namespace) -> None:
-    for one in RECIPES.values():
+    for one in TRIALS.values():
         print(f"{one.name:21} {one.summary}  [{', '.join(one.scales)}]")
     print(f"\ntrained rules: {', '.join(pretrained()) or 'none'}")
 
@@ -133,7 +142,7 @@ def _train(args: argparse.Namespace) -> None:
     if not args.resume and out.exists() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; resume it, delete it, or give another --out")
     shard = join(device)
-    count = chosen.budget(args.scale).seeds if args.seeds is None else args.seeds
+    count = chosen.seeds(args.scale) if args.seeds is None else args.seeds
     for seed in range(count) if args.seed is None else [args.seed]:
         train_meta_seed(chosen, args.scale, seed, out, device=device, shard=shard, progress=_bars())
     if is_writer():
@@ -161,13 +170,14 @@ def _claims(args: argparse.Namespace) -> None:
 
 
 def _promote(args: argparse.Namespace) -> None:
-    chosen = recipe(args.recipe)
+    chosen = trial(args.name)
     names = promote(chosen, args.out or Path("runs") / chosen.name / "paper")
-    print(f"promoted {chosen.name}: {', '.join(names)}")
+    print(f"promoted {chosen.name}: {', '.join(['its results', *names])}")
 
 
-def _report(chosen: Recipe, scale: str, out: Path, device: str) -> None:
-    command = f"python -m l2l_core train {shlex.quote(chosen.name)} --scale {scale}"
+def _report(chosen: Trial, scale: str, out: Path, device: str) -> None:
+    verb = "train" if isinstance(chosen, Recipe) else "evaluate"
+    command = f"python -m l2l_core {verb} {shlex.quote(chosen.name)} --scale {scale}"
     metrics = report(chosen, scale, out, command, device=device, progress=_bars())
     for step in metrics["seeds"][0]["at"]:
         print(f"mean loss at step {step} on {metrics['problems']['test']} test problems ({metrics['data']}):")

@@ -2,15 +2,17 @@
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from math import inf, isnan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from l2l_core.evaluation import at
-from l2l_core.recipes import RECIPES
 from l2l_core.store import read_json
+from l2l_core.transfers import trial
 
 PACKAGE = Path(__file__).parent
 RESULTS = PACKAGE / "results"
@@ -51,14 +53,13 @@ def evaluate_all(results: Path = RESULTS) -> list[Judged]:
 
 def _judge(claim: dict[str, Any], results: Path) -> Judged:
     fields = {key: claim.get(key, "") for key in ("id", "text", "source", "paper", "rule")}
-    folder = results / claim.get("recipe", "")
-    if "rule" not in claim or not (folder / "curves.json").exists():
+    if "rule" not in claim or not (results / claim["trial"] / "curves.json").exists():
         return Judged(**fields, verdict="not yet evaluated", detail="")
-    curves, metrics = read_json(folder / "curves.json"), read_json(folder / "metrics.json")
-    names = [vocabulary(curves, metrics, claim["recipe"], seed) for seed in range(len(curves["learned"]))]
+    seeds = range(len(read_json(results / claim["trial"] / "curves.json")["learned"]))
     try:
+        names = [_words(results, claim["trial"], seed) for seed in seeds]
         held = [bool(_evaluate(claim["rule"], words)) for words in names]
-        over_all = bool(_evaluate(claim["rule"], vocabulary(curves, metrics, claim["recipe"], None)))
+        over_all = bool(_evaluate(claim["rule"], _words(results, claim["trial"], None)))
         ours = [float(_evaluate(claim["ours"], words)) for words in names]
     except KeyError as missing:
         return Judged(**fields, verdict="not yet evaluated", detail=f"the results lack {missing}")
@@ -71,16 +72,27 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
 
 def _is_of_the_learned(rule: str) -> bool:
     """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
-    return any(isinstance(node, ast.Name) and node.id in ("lstm", "total") for node in ast.walk(ast.parse(rule)))
+    nodes = list(ast.walk(ast.parse(rule)))
+    words = [n.id for n in nodes if isinstance(n, ast.Name)] + [n.attr for n in nodes if isinstance(n, ast.Attribute)]
+    return bool({"lstm", "total"} & set(words))
 
 
-def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, seed: int | None) -> dict[str, Any]:
-    """The words of a rule, for one meta-seed (by position) or, with None, for the mean over all.
+def _words(results: Path, name: str, seed: int | None) -> dict[str, Any]:
+    """The words of a rule about a trial in the folder `results`, `on(name)` among them: the same of another trial."""
+    folder = results / name
+    if not (folder / "curves.json").exists():
+        raise KeyError(name)
+    words = vocabulary(read_json(folder / "curves.json"), read_json(folder / "metrics.json"), name, seed)
+    return {**words, "on": cache(lambda other: SimpleNamespace(**_words(results, other, seed)))}
+
+
+def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed: int | None) -> dict[str, Any]:
+    """The words of a rule about one trial, for one meta-seed (by position) or, with None, for the mean over all.
 
     A loss that is NaN is infinite here: comparisons with NaN would hold or not as it happens. Raises ValueError for a
     step that was not taken.
     """
-    average = RECIPES[recipe].average
+    average = trial(name).average
     chosen = range(len(curves["learned"])) if seed is None else [seed]
 
     def over(values: list[float], t: int, last: int = average) -> float:

@@ -29,6 +29,7 @@ def evaluate(
     steps: int,
     *,
     seed: object = 0,
+    first: int = 0,
     phi: Params | None = None,
     horizon: int | None = None,
     coordinates: int = 2**15,
@@ -36,9 +37,9 @@ def evaluate(
 ) -> Tensor:
     """Losses f(θ_t), t = 0 … steps, on fresh problems of `task`: `[problems, steps+1]`.
 
-    Problem i, its start and its minibatches depend on (seed, i) alone, so that two rules given the same seed
-    are compared on the same problems. `phi` replaces the rule's own weights; `horizon` is what rules with a
-    schedule are told (default: `steps`). At most about `coordinates`
+    Problem i = first, first + 1, …, its start and its minibatches depend on (seed, i) alone, so that two rules given
+    the same seed are compared on the same problems. `phi` replaces the rule's own weights; `horizon` is what rules with
+    a schedule are told (default: `steps`). At most about `coordinates`
     coordinates run at once. `progress` labels a bar.
     """
     if problems < 1 or steps < 1:
@@ -46,17 +47,21 @@ def evaluate(
     phi = dict(rule.named_parameters()) if phi is None else phi
     curves = []
     with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:
-        for some in _chunks(task, problems, coordinates, seed):
+        for some in _chunks(task, range(first, first + problems), coordinates, seed):
             curves.append(_run(Unroll(rule, horizon or steps), phi, some, steps, task))
             bar.update(len(some))
     return torch.cat(curves)
 
 
-def _chunks(task: Task, problems: int, coordinates: int, seed: object) -> Iterator[list[torch.Generator]]:
-    n = ravel(task.sample(generator("size")).params).numel()
-    size = max(1, coordinates // n)
-    for first in range(0, problems, size):
-        yield [generator("problem", seed, i) for i in range(first, min(problems, first + size))]
+def fitting(task: Task, coordinates: int) -> int:
+    """How many problems have about so many coordinates in all; at least one."""
+    return max(1, coordinates // ravel(task.sample(generator("size")).params).numel())
+
+
+def _chunks(task: Task, problems: range, coordinates: int, seed: object) -> Iterator[list[torch.Generator]]:
+    size = fitting(task, coordinates)
+    for start in range(0, len(problems), size):
+        yield [generator("problem", seed, i) for i in problems[start : start + size]]
 
 
 def _run(unroll: Unroll, phi: Params, gens: list[torch.Generator], steps: int, task: Task) -> Tensor:

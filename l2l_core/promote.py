@@ -9,17 +9,28 @@ from l2l_core.claims import RESULTS
 from l2l_core.recipes import Recipe
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 from l2l_core.tree import Params
+from l2l_core.trials import Trial
 from l2l_core.zoo import ZOO
 
 
-def promote(recipe: Recipe, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -> list[str]:
-    """Copy a finished paper-scale run into `results/` and its rules into the zoo; return the rules' names.
+def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -> list[str]:
+    """Copy a finished paper-scale run into `results/`, and a recipe's rules into the zoo; return the rules' names.
 
     The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`.
-    Raises ValueError, saying what is missing, for any other run: of another recipe or scale, with seeds unfinished or
+    Raises ValueError, saying what is missing, for any other run: of another trial or scale, with seeds unfinished or
     untested, on stand-in data. Nothing is changed then.
     """
-    metrics = _finished(recipe, run)
+    metrics = _finished(trial, run)
+    names = _into_zoo(trial, run, metrics, zoo) if isinstance(trial, Recipe) else []
+    folder = results / trial.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("metrics.json", "curves.json"):
+        shutil.copyfile(run / file, folder / file)
+    return names
+
+
+def _into_zoo(recipe: Recipe, run: Path, metrics: dict[str, Any], zoo: Path) -> list[str]:
+    _trained(recipe, run, metrics)
     rules = {seed["seed"]: _tested(run, seed) for seed in metrics["seeds"]}
     seeds = sorted(metrics["seeds"], key=lambda seed: seed["validation"])
     median = seeds[(len(seeds) - 1) // 2]["seed"]
@@ -42,28 +53,28 @@ def promote(recipe: Recipe, run: Path, results: Path = RESULTS, zoo: Path = ZOO)
         }
         write_json(zoo / f"{name}.json", card)
         names.append(name)
-    folder = results / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in ("metrics.json", "curves.json"):
-        shutil.copyfile(run / file, folder / file)
     return names
 
 
-def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
+def _finished(trial: Trial, run: Path) -> dict[str, Any]:
     if not (run / "metrics.json").exists():
-        raise ValueError(f"nothing to promote: {run} has no metrics.json; train and evaluate {recipe.name!r} first")
+        raise ValueError(f"nothing to promote: {run} has no metrics.json; evaluate {trial.name!r} first")
     metrics = read_json(run / "metrics.json")
-    if metrics["recipe"] != recipe.name:
-        raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {recipe.name!r}")
+    if metrics["recipe"] != trial.name:
+        raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {trial.name!r}")
     if metrics["scale"] != "paper":
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
     if metrics["data"] not in ("generated", "MNIST"):
         raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
-    budget = recipe.budget("paper")
-    found = {seed["seed"] for seed in metrics["seeds"]}
-    missing = set(range(budget.seeds)) - found
+    seeds = trial.seeds("paper")
+    missing = set(range(seeds)) - {seed["seed"] for seed in metrics["seeds"]}
     if missing:
-        raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {budget.seeds}")
+        raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {seeds}")
+    return metrics
+
+
+def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> None:
+    budget = recipe.budget("paper")
     fewer = [seed["seed"] for seed in metrics["seeds"] if len(seed["restarts"]) < budget.restarts]
     if fewer:
         raise ValueError(f"{run} has fewer than {budget.restarts} restarts of the meta-seeds {fewer}")
@@ -75,7 +86,6 @@ def _finished(recipe: Recipe, run: Path) -> dict[str, Any]:
     ]
     if short:
         raise ValueError(f"{run} stopped before its {budget.meta_steps} meta-steps ({'; '.join(short)})")
-    return metrics
 
 
 def _tested(run: Path, seed: dict[str, Any]) -> Params:

@@ -1,8 +1,9 @@
 """Named experiments: what is trained on what, for how long, and against whom."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 
 import torch
 
@@ -11,21 +12,21 @@ from l2l_core.features import LogSign
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
 from l2l_core.rules import CoordinatewiseLSTM, Reflected
+from l2l_core.store import check_same, load_tensors
 from l2l_core.tasks.mnist import MNISTNetwork
 from l2l_core.tasks.quadratic import Quadratic
 from l2l_core.training import Training
 from l2l_core.tree import Params
-from l2l_core.types import Task
+from l2l_core.trials import Finished, Problems, Trial
 from l2l_core.unroll import Unroll
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Problems):
     """What a recipe costs at one scale.
 
     `restarts` independent runs a meta-seed, of `meta_steps` updates of φ on `b` optimizees each; a validation
-    every `validate_every` updates on `validation_problems`; reports on `test_problems`; learning rates of
-    baselines tuned on `tuning_problems` (0: those at which tuning would start are used).
+    every `validate_every` updates on `validation_problems`.
     """
 
     meta_steps: int
@@ -33,8 +34,6 @@ class Budget:
     b: int
     restarts: int = 1
     validation_problems: int = 256
-    tuning_problems: int = 256
-    test_problems: int = 2000
     seeds: int = 5
 
     def __post_init__(self) -> None:
@@ -43,39 +42,38 @@ class Budget:
             raise ValueError(f"the last meta-step must be validated, got {every}")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A named experiment. Recipes of one `family` are validated, tuned and tested on the same problems.
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Trial):
+    """A named experiment: a rule is trained on a task, then tried on it.
 
-    `task(split, device)` makes the task for one set of data; `rule()` a fresh rule (PyTorch's global generator
-    draws its weights). Episodes have `horizon` steps in windows of `window`; Adam's learning rate for φ is
-    drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. Curves are reported
-    over `test_steps`, multiplied by `unit`; "at step t" averages the last `average` steps. `baselines` maps
-    the hand-designed rules to learning rates at which their tuning starts, `as_printed` to those that recover
-    the paper's own curves.
+    `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes have `horizon` steps in
+    windows of `window`; Adam's learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows
+    down as `Training` says.
     """
 
-    name: str
-    family: str
-    summary: str
-    task: Callable[[str, str], Task]
+    scales: Mapping[str, Budget]
     rule: Callable[[], Rule]
-    horizon: int
     window: int
-    test_steps: int
     meta_lr: tuple[float, float]
-    scales: dict[str, Budget]
-    baselines: dict[str, float]
     slowdown: float = inf
-    unit: float = 1.0
-    average: int = 1
-    as_printed: Mapping[str, float] = field(default_factory=dict)
 
-    def budget(self, scale: str) -> Budget:
-        """The budget at `scale`. Raises ValueError for an unknown one."""
-        if scale not in self.scales:
-            raise ValueError(f"recipe {self.name!r} has no scale {scale!r}; it has {', '.join(self.scales)}")
-        return self.scales[scale]
+    def seeds(self, scale: str) -> int:
+        """How many meta-seeds are trained."""
+        return self.budget(scale).seeds
+
+    def finished(self, scale: str, out: Path) -> list[Finished]:
+        """All meta-seeds that have finished in `out`. Raises ValueError for one of another recipe or scale."""
+        files = sorted(out.glob("seed*/phi.safetensors"), key=lambda path: int(path.parent.name.removeprefix("seed")))
+        if not files:
+            raise FileNotFoundError(f"no meta-seed of {self.name!r} has finished in {out}; train it first")
+        found = []
+        for path in files:
+            phi, facts = load_tensors(path)
+            check_same(path, facts, recipe=self.name, scale=scale)
+            rule = fresh_rule(self, 0)
+            rule.load_state_dict(phi)
+            found.append((rule, facts))
+        return found
 
     def training(self, scale: str, lr: float) -> Training:
         """How one restart is trained."""

@@ -1,5 +1,7 @@
-"""Results of a recipe: tuned baselines, test curves of every meta-seed, and the numbers that claims are judged by."""
+"""Results of a trial: tuned baselines, test curves of every meta-seed, and the numbers that claims are judged by."""
 
+import hashlib
+import json
 import platform
 import time
 from math import inf, isfinite
@@ -11,15 +13,22 @@ from torch import Tensor
 
 from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
-from l2l_core.evaluation import at, evaluate
-from l2l_core.recipes import Recipe, fresh_rule
+from l2l_core.evaluation import at, evaluate, fitting
 from l2l_core.rule import Rule
-from l2l_core.rules import RULES
-from l2l_core.store import load_tensors, read_json, write_json
+from l2l_core.rules import RULES, Scheduled
+from l2l_core.store import check_same, load_tensors, read_json, save_tensors, write_json
+from l2l_core.trials import Trial
+from l2l_core.types import Task
+
+COORDINATES = 2**18
+"""Coordinates that run at once: hand-designed rules on 16 small networks together take half the time of two.
+
+A report keeps its curves in pieces of so many, so that a kill costs one.
+"""
 
 
-def tune_baselines(recipe: Recipe, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
-    """Tune every baseline of the recipe for its horizon and for the whole test; cached in `out/baselines.json`.
+def tune_baselines(trial: Trial, scale: str, out: Path, *, device: str = "cpu", progress: bool = True) -> Any:
+    """Tune every baseline of the trial for its horizon and for the whole test; cached in `out/baselines.json`.
 
     Without tuning problems every rate stays where it starts, so that one entry a baseline is all there is.
 
@@ -28,32 +37,33 @@ def tune_baselines(recipe: Recipe, scale: str, out: Path, *, device: str = "cpu"
 
     Raises ValueError for baselines in `out` that were tuned for another recipe or on another number of problems.
     """
-    horizons = {recipe.horizon, recipe.test_steps} if recipe.budget(scale).tuning_problems else {recipe.horizon}
+    horizons = {trial.horizon, trial.test_steps} if trial.budget(scale).tuning_problems else {trial.horizon}
     path = out / "baselines.json"
     entries = read_json(path) if path.exists() else {}
     for entry in entries.values():
         # as in a checkpoint, what was written too early to mention a setting does not answer for it
-        _check_same(path, entry, recipe=recipe.name, problems=recipe.budget(scale).tuning_problems)
-    for name, start in recipe.baselines.items():
+        check_same(path, entry, recipe=trial.name, problems=trial.budget(scale).tuning_problems)
+    for name, start in trial.baselines.items():
         for horizon in sorted(horizons):
-            key = name if horizon == recipe.horizon else f"{name}@{horizon}"
+            key = name if horizon == trial.horizon else f"{name}@{horizon}"
             if key not in entries:
-                entries[key] = _tune(recipe, scale, name, horizon, start, device, key if progress else None)
+                entries[key] = _tune(trial, scale, name, horizon, start, device, key if progress else None)
                 write_json(path, entries)
     return entries
 
 
 def _tune(
-    recipe: Recipe, scale: str, name: str, horizon: int, start: float, device: str, progress: str | None
+    trial: Trial, scale: str, name: str, horizon: int, start: float, device: str, progress: str | None
 ) -> dict[str, Any]:
-    task, problems = recipe.task("validation", device), recipe.budget(scale).tuning_problems
+    task, problems = trial.task("validation", device), trial.budget(scale).tuning_problems
     begun = time.monotonic()
 
     def score(lr: float) -> float:
         label = progress and f"tuning {progress}, lr {lr:.4g}"
         rule = RULES[name](lr).to(device)
-        curves = evaluate(rule, task, problems or 1, horizon, seed=f"{recipe.family}/tuning", progress=label)
-        value = recipe.unit * float(at(curves, horizon, recipe.average).mean())
+        seed = f"{trial.family}/tuning"
+        curves = evaluate(rule, task, problems or 1, horizon, seed=seed, coordinates=COORDINATES, progress=label)
+        value = trial.unit * float(at(curves, horizon, trial.average).mean())
         return value if isfinite(value) else inf
 
     try:
@@ -64,7 +74,7 @@ def _tune(
     grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)
     return {
-        "recipe": recipe.name,
+        "recipe": trial.name,
         "problems": problems,
         "rule": name,
         "horizon": horizon,
@@ -75,57 +85,45 @@ def _tune(
     }
 
 
-def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str = "cpu", progress: bool = True) -> Any:
-    """Evaluate all finished meta-seeds in `out` and the tuned baselines on the same test problems.
+def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "cpu", progress: bool = True) -> Any:
+    """Evaluate all finished meta-seeds and the tuned baselines of a trial on the same test problems.
 
-    Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. Raises FileNotFoundError if no
+    Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. What was tested before, of the same
+    weights on the same problems, is kept in `out/curves/` and not tested again. Raises FileNotFoundError if no
     meta-seed has finished, ValueError for one of another recipe or scale.
     """
-    files = sorted(out.glob("seed*/phi.safetensors"), key=lambda path: int(path.parent.name.removeprefix("seed")))
-    if not files:
-        raise FileNotFoundError(f"no meta-seed of {recipe.name!r} has finished in {out}; train it first")
-    finished = [load_tensors(path) for path in files]
-    for path, (_, facts) in zip(files, finished, strict=True):
-        _check_same(path, facts, recipe=recipe.name, scale=scale)
-    baselines = tune_baselines(recipe, scale, out, device=device, progress=progress)
+    finished = trial.finished(scale, out)
+    baselines = tune_baselines(trial, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
-    runs |= {f"{name} as printed": RULES[name](lr) for name, lr in recipe.as_printed.items()}
+    runs |= {f"{name} as printed": RULES[name](lr) for name, lr in trial.as_printed.items()}
     curves = {}
     for name, rule in runs.items():
-        horizon = baselines.get(name, {}).get("horizon", recipe.horizon)
-        curves[name] = _test_curves(recipe, scale, rule, horizon, device, name if progress else None)
-    best = min(recipe.baselines, key=lambda n: baselines[n]["validation"], default=None)
+        horizon = baselines.get(name, {}).get("horizon", trial.horizon)
+        curves[name] = _test_curves(trial, scale, rule, horizon, device, out, name if progress else None)
+    best = min(trial.baselines, key=lambda n: baselines[n]["validation"], default=None)
 
     seeds, learned = [], []
-    for phi, facts in finished:
-        rule = fresh_rule(recipe, 0)
-        rule.load_state_dict(phi)
+    for rule, facts in finished:
         label = f"seed {facts['seed']}" if progress else None
-        curve = _test_curves(recipe, scale, rule, recipe.horizon, device, label)
+        curve = _test_curves(trial, scale, rule, trial.horizon, device, out, label)
         paired = {
-            name: _statistics(recipe, curve - other, recipe.horizon)
-            for name, other in curves.items()
-            if "@" not in name
+            name: _statistics(trial, curve - other, trial.horizon) for name, other in curves.items() if "@" not in name
         }
-        seeds.append({**facts, **_numbers(recipe, curve), "minus": paired})
+        seeds.append({**facts, **_numbers(trial, curve), "minus": paired})
         learned.append({"seed": facts["seed"], **_curve(curve)})
 
-    budget, task = recipe.budget(scale), recipe.task("test", device)
+    problems = {key.removesuffix("_problems"): n for key, n in vars(trial.budget(scale)).items() if "problems" in key}
     metrics = {
-        "recipe": recipe.name,
-        "summary": recipe.summary,
+        "recipe": trial.name,
+        "summary": trial.summary,
         "scale": scale,
         "command": command,
-        "data": getattr(task, "source", "generated"),
-        "problems": {
-            "validation": budget.validation_problems,
-            "tuning": budget.tuning_problems,
-            "test": budget.test_problems,
-        },
+        "data": _source(trial.task("test", device)),
+        "problems": problems,
         "best_baseline": best,
         "success": best and _success(seeds, baselines[best]["validation"]),
         "seeds": seeds,
-        "baselines": {name: {**baselines.get(name, {}), **_numbers(recipe, curve)} for name, curve in curves.items()},
+        "baselines": {name: {**baselines.get(name, {}), **_numbers(trial, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
     write_json(out / "curves.json", {"learned": learned, "baselines": {name: _curve(c) for name, c in curves.items()}})
@@ -133,42 +131,60 @@ def report(recipe: Recipe, scale: str, out: Path, command: str, *, device: str =
     return metrics
 
 
-def _check_same(path: Path, facts: dict[str, Any], **settings: Any) -> None:
-    for key, value in settings.items():
-        if facts.get(key, value) != value:
-            what = f"{key} {facts[key]!r}, not {value!r}"
-            raise ValueError(f"{path} belongs to another run: {what}. Use another `out`, or delete it.")
+def _source(task: Task) -> str:
+    return getattr(task, "source", "generated")
 
 
-def _test_curves(recipe: Recipe, scale: str, rule: Rule, horizon: int, device: str, progress: str | None) -> Tensor:
-    task, problems = recipe.task("test", device), recipe.budget(scale).test_problems
-    label = progress and f"testing {progress}"
-    with kernel.enabled(scale != "smoke"):
-        curves = evaluate(
-            rule.to(device),
-            task,
-            problems,
-            recipe.test_steps,
-            seed=f"{recipe.family}/test",
-            horizon=horizon,
-            progress=label,
-        )
-    return recipe.unit * curves.double().cpu()
+def _test_curves(
+    trial: Trial, scale: str, rule: Rule, horizon: int, device: str, out: Path, progress: str | None
+) -> Tensor:
+    """Losses on the test problems `[problems, steps+1]` in reported units, kept in files named by what made them."""
+    task, problems = trial.task("test", device), trial.budget(scale).test_problems
+    facts = {
+        "recipe": trial.name,
+        "data": _source(task),
+        "kernel": scale != "smoke",
+        "steps": trial.test_steps,
+        "horizon": horizon if isinstance(rule, Scheduled) else None,  # nothing else reads it
+        "weights": _fingerprint(rule),
+    }
+    pieces, size = [], fitting(task, COORDINATES)
+    for first in range(0, problems, size):
+        facts |= {"first": first, "problems": min(size, problems - first)}
+        path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
+        if not path.exists():
+            label = progress and f"testing {progress}, run {first} of {problems}"
+            settings = {"seed": f"{trial.family}/test", "first": first, "horizon": horizon, "coordinates": COORDINATES}
+            with kernel.enabled(scale != "smoke"):
+                curves = evaluate(
+                    rule.to(device), task, facts["problems"], trial.test_steps, progress=label, **settings
+                )
+            save_tensors(path, {"losses": curves}, facts)
+        pieces.append(load_tensors(path)[0]["losses"])
+    return trial.unit * torch.cat(pieces).double()
 
 
-def _statistics(recipe: Recipe, curves: Tensor, step: int) -> dict[str, float]:
+def _fingerprint(rule: Rule) -> str:
+    """Of a rule's settings and weights."""
+    weights = [w.detach().cpu().numpy().tobytes() for w in rule.parameters()]
+    return hashlib.sha256(b"".join([repr(rule).encode(), *weights])).hexdigest()
+
+
+def _statistics(trial: Trial, curves: Tensor, step: int) -> dict[str, float]:
     """Mean, its standard error (left out for a single problem) and median of the loss at one step."""
-    values = at(curves, step, recipe.average)
+    values = at(curves, step, trial.average)
     numbers = {"mean": values.mean(), "median": values.median()}
     if len(values) > 1:
         numbers["se"] = values.std() / len(values) ** 0.5
     return {key: float(f"{float(value):.5g}") for key, value in numbers.items()}
 
 
-def _numbers(recipe: Recipe, curves: Tensor) -> dict[str, Any]:
-    steps = sorted({recipe.horizon, recipe.test_steps})
-    total = float(f"{curves[:, : recipe.horizon].sum(1).mean():.5g}")
-    return {"at": {str(step): _statistics(recipe, curves, step) for step in steps}, "sum": total}
+def _numbers(trial: Trial, curves: Tensor) -> dict[str, Any]:
+    steps = sorted({trial.horizon, trial.test_steps})
+    total = float(f"{curves[:, : trial.horizon].sum(1).mean():.5g}")
+    diverged = int((~curves.isfinite()).any(1).sum())
+    at_steps = {str(step): _statistics(trial, curves, step) for step in steps}
+    return {"at": at_steps, "sum": total, "diverged": diverged}
 
 
 def _curve(curves: Tensor) -> dict[str, list[float]]:
@@ -178,7 +194,7 @@ def _curve(curves: Tensor) -> dict[str, list[float]]:
     return {"mean": short(curves.mean(0)), "median": short(curves.median(0).values)}
 
 
-def _success(seeds: list[dict[str, Any]], rival: float) -> dict[str, int]:
-    """Single runs, before selection, whose validation loss beats the best tuned baseline's."""
-    runs = [run for seed in seeds for run in seed["restarts"]]
-    return {"runs": len(runs), "succeeded": sum(run.get("validation", inf) < rival for run in runs)}
+def _success(seeds: list[dict[str, Any]], rival: float) -> dict[str, int] | None:
+    """Single runs, before selection, whose validation loss beats the best tuned baseline's; None if none was made."""
+    runs = [run for seed in seeds for run in seed.get("restarts", [])]
+    return {"runs": len(runs), "succeeded": sum(run.get("validation", inf) < rival for run in runs)} if runs else None

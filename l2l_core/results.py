@@ -1,4 +1,4 @@
-"""Results of a recipe as a page uses them: made now at smoke or paper scale, or read as committed."""
+"""Results of a trial as a page uses them: made now at smoke or paper scale, or read as committed."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,14 @@ from l2l_core.experiment import train_meta_seed
 from l2l_core.recipes import Recipe
 from l2l_core.report import report
 from l2l_core.store import read_json
+from l2l_core.trials import Trial
 
 BOOK = "book"
 """The scale at which pages are read: nothing is retrained."""
 
 
 class Results(NamedTuple):
-    """The numbers of a recipe: `metrics` and `curves` as `report` writes them, and where they come from."""
+    """The numbers of a trial: `metrics` and `curves` as `report` writes them, and where they come from."""
 
     metrics: dict[str, Any]
     curves: dict[str, Any]
@@ -38,31 +39,33 @@ class Results(NamedTuple):
         return int(order[(len(order) - 1) // 2])
 
 
-def obtain(recipe: Recipe, scale: str, out: str | Path | None = None, device: str = "cpu") -> Results:
-    """Results of `recipe`: retrained at scale "smoke" or "paper" (into `out`, resumed from there), read at "book".
+def obtain(trial: Trial, scale: str, out: str | Path | None = None, device: str = "cpu") -> Results:
+    """Results of `trial`: made at scale "smoke" or "paper" (into `out`, resumed from there), read at "book".
 
-    At "book" a finished run in `out` is preferred to the results that came with the package. Prints which.
-    Raises FileNotFoundError if there is neither, ValueError if `out` holds another recipe's run.
+    Making them trains the meta-seeds of a recipe first. At "book" a finished run in `out` is preferred to the results
+    that came with the package. Prints which. Raises FileNotFoundError if there is neither, ValueError if `out` holds
+    another trial's run.
     """
-    folder = Path(out) if out else Path("runs") / recipe.name / scale
+    folder = Path(out) if out else Path("runs") / trial.name / scale
     if scale != BOOK:
         bars = os.environ.get("L2L_STATIC") != "1"
-        for seed in range(recipe.budget(scale).seeds):
-            train_meta_seed(recipe, scale, seed, folder, device=device, progress=bars)
-        report(recipe, scale, folder, f"obtain({recipe.name!r}, {scale!r})", device=device, progress=bars)
-        return _read(recipe, folder, f"trained now, at scale {scale}")
+        made = "tested"
+        if isinstance(trial, Recipe):
+            made = "trained"
+            for seed in range(trial.seeds(scale)):
+                train_meta_seed(trial, scale, seed, folder, device=device, progress=bars)
+        report(trial, scale, folder, f"obtain({trial.name!r}, {scale!r})", device=device, progress=bars)
+        return _read(trial, folder, f"{made} now, at scale {scale}")
     if (folder / "metrics.json").exists():
-        return _read(recipe, folder, "read from `out`")
-    if (RESULTS / recipe.name / "metrics.json").exists():
-        return _read(recipe, RESULTS / recipe.name, "the committed results")
-    raise FileNotFoundError(f"no results of {recipe.name!r}: neither in {folder} nor in the package")
+        return _read(trial, folder, "read from `out`")
+    if (RESULTS / trial.name / "metrics.json").exists():
+        return _read(trial, RESULTS / trial.name, "the committed results")
+    raise FileNotFoundError(f"no results of {trial.name!r}: neither in {folder} nor in the package")
 
 
-def _read(recipe: Recipe, folder: Path, origin: str) -> Results:
+def _read(trial: Trial, folder: Path, origin: str) -> Results:
     results = Results(read_json(folder / "metrics.json"), read_json(folder / "curves.json"), origin)
-    if (found := results.metrics["recipe"]) != recipe.name:
-        raise ValueError(
-            f"{folder} holds a run of {found!r}, not of {recipe.name!r}; give each recipe an `out` of its own"
-        )
-    print(f"{results.metrics['recipe']}: {origin} ({len(results.metrics['seeds'])} meta-seeds)")
+    if (found := results.metrics["recipe"]) != trial.name:
+        raise ValueError(f"{folder} holds a run of {found!r}, not of {trial.name!r}; give each an `out` of its own")
+    print(f"{trial.name}: {origin} ({len(results.metrics['seeds'])} meta-seeds)")
     return results

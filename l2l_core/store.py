@@ -61,6 +61,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path} is truncated or not a checkpoint ({error}); delete it to start again") from error
 
 
+def check_same(path: Path, facts: dict[str, Any], **settings: Any) -> None:
+    """Raise ValueError unless what is stored in `path` was made with these settings, or before they were recorded."""
+    for key, value in settings.items():
+        if facts.get(key, value) != value:
+            what = f"{key} {facts[key]!r}, not {value!r}"
+            raise ValueError(f"{path} belongs to another run: {what}. Use another `out`, or delete it.")
+
+
 def strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -20,6 +20,12 @@ def pretrained() -> list[str]:
     return sorted(path.stem for path in ZOO.glob("*.json"))
 
 
+def meta_seeds(recipe: str) -> list[str]:
+    """The names of the shipped rules of one recipe, in the order of their meta-seeds."""
+    cards = {name: card(name) for name in pretrained()}
+    return sorted((name for name in cards if cards[name]["recipe"] == recipe), key=lambda name: cards[name]["seed"])
+
+
 def card(name: str) -> dict[str, Any]:
     """What is known of a shipped rule: recipe, seed, command, versions, scores, sha256.
 

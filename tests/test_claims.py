@@ -5,8 +5,8 @@ from math import nan
 import pytest
 
 from l2l_core.claims import RESULTS, evaluate_all, vocabulary
-from l2l_core.recipes import RECIPES
 from l2l_core.store import read_json, write_json
+from l2l_core.transfers import GRID, TRIALS
 
 FOUR = ("sgd", "nag", "rmsprop", "adam")
 
@@ -92,7 +92,40 @@ def test_a_noisy_step_is_the_mean_of_the_ten_that_end_there():
     assert vocabulary(curves, metrics, "mnist", 1)["total"] == 3.0
 
 
-def test_every_claim_with_a_rule_names_a_recipe_and_has_committed_results():
+def grid(folder, learned, **others):
+    """Results of all networks of Fig. 6: `learned(depth, width, seed)` against Adam at 0.5, or as `others` say."""
+    for (depth, width), cell in GRID.items():
+        adam = others.get(f"{depth}x{width}", 0.5)
+        ends = [learned(depth, width, seed) for seed in range(3)]
+        curves = [{"seed": k, "mean": [end] * 101} for k, end in enumerate(ends)]
+        write_json(
+            folder / cell.name / "curves.json", {"learned": curves, "baselines": {"adam": {"mean": [adam] * 101}}}
+        )
+        write_json(folder / cell.name / "metrics.json", {"seeds": [{"sum": 1.0}] * 3})
+    return {claim.id: claim for claim in evaluate_all(folder)}["M7"]
+
+
+def falling(depth, width, seed):
+    return 0.4 - 0.005 * width
+
+
+def test_the_claim_about_all_networks_reads_every_cell_and_counts_those_won(tmp_path):
+    won = grid(tmp_path, falling)
+    assert (won.verdict, won.detail) == ("pass", "20; holds for 3/3 meta-seeds")
+    lost = grid(tmp_path, falling, **{"2x45": 0.1})
+    assert (lost.verdict, lost.detail) == ("fail", "19; holds for 0/3 meta-seeds")
+    rising = grid(tmp_path, lambda depth, width, seed: 0.2 + 0.05 * (depth == 2 and width == 50 and seed == 0))
+    assert (rising.verdict, rising.detail) == ("partial", "20; holds for 2/3 meta-seeds")
+
+
+def test_the_claim_about_all_networks_waits_for_the_last(tmp_path):
+    grid(tmp_path, falling)
+    (tmp_path / "mnist-1x5" / "curves.json").unlink()
+    (judged,) = (claim for claim in evaluate_all(tmp_path) if claim.id == "M7")
+    assert (judged.verdict, judged.detail) == ("not yet evaluated", "the results lack 'mnist-1x5'")
+
+
+def test_every_claim_with_a_rule_names_a_trial_and_has_committed_results():
     for claim in evaluate_all():
         assert bool(claim.rule) == (claim.verdict != "not yet evaluated"), claim.id
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= RECIPES.keys()
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= TRIALS.keys()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from l2l_core import RECIPES
+from l2l_core import TRIALS
 from l2l_core.__main__ import main
 
 
@@ -18,13 +18,14 @@ def refused(capsys, *words):
     ("words", "message"),
     [
         (["train", "cubic"], "l2l_core: unknown recipe 'cubic'; there are quadratic, "),
-        (["train", "quadratic", "--scale", "huge"], "l2l_core: recipe 'quadratic' has no scale 'huge'; it has smoke"),
+        (["train", "quadratic", "--scale", "huge"], "l2l_core: 'quadratic' has no scale 'huge'; it has smoke"),
         (
             ["train", "quadratic", "--device", "abacus"],
             "unknown device 'abacus'; there are cpu, cuda and auto",
         ),
-        (["tune", "cubic"], "l2l_core: unknown recipe 'cubic'"),
-        (["promote", "cubic"], "l2l_core: unknown recipe 'cubic'"),
+        (["train", "mnist-relu"], "l2l_core: unknown recipe 'mnist-relu'"),
+        (["tune", "cubic"], "l2l_core: unknown trial 'cubic'"),
+        (["promote", "cubic"], "l2l_core: unknown trial 'cubic'"),
         (["promote", "quadratic", "--out", "nowhere"], "l2l_core: nothing to promote: nowhere has no metrics.json"),
         (
             ["evaluate", "quadratic", "--out", "nowhere"],
@@ -61,10 +62,10 @@ def test_a_folder_that_is_not_empty_is_not_overwritten_without_resuming(capsys, 
     assert "is not empty; resume it, delete it, or give another --out" in err
 
 
-def test_all_recipes_are_listed(capsys):
+def test_all_recipes_and_trials_are_listed(capsys):
     main(["list"])
     out = capsys.readouterr().out
-    assert all(name in out for name in RECIPES)
+    assert all(name in out for name in TRIALS)
 
 
 @pytest.mark.parametrize("words", [[], ["train"], ["evaluate"], ["tune"], ["claims"], ["promote"], ["list"]])

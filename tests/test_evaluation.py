@@ -57,6 +57,13 @@ def test_running_in_chunks_does_not_change_a_curve(task, name):
 
 
 @both_tasks
+def test_problems_can_be_run_piece_by_piece(task):
+    whole = evaluate(make("adam"), TASKS[task](), 5, 8, seed="a")
+    pieces = [evaluate(make("adam"), TASKS[task](), n, 8, seed="a", first=k) for k, n in ((0, 2), (2, 3))]
+    torch.testing.assert_close(whole, torch.cat(pieces), rtol=1e-10, atol=1e-12)
+
+
+@both_tasks
 def test_fewer_problems_and_fewer_steps_are_the_first_of_more(task):
     more = evaluate(SGD(0.05), TASKS[task](), 4, 2 * PIECE + 3)
     fewer = evaluate(SGD(0.05), TASKS[task](), 2, PIECE + 1)

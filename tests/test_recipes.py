@@ -36,7 +36,7 @@ def test_an_unknown_recipe_lists_the_known_ones():
 
 
 def test_an_unknown_scale_lists_the_known_ones():
-    with pytest.raises(ValueError, match="recipe 'quadratic' has no scale 'huge'; it has smoke, paper"):
+    with pytest.raises(ValueError, match="'quadratic' has no scale 'huge'; it has smoke, paper"):
         recipe("quadratic").budget("huge")
 
 

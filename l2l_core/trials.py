@@ -1,0 +1,62 @@
+"""What finished optimizers are tested on, and against whom."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from l2l_core.rule import Rule
+from l2l_core.types import Task
+
+Finished = tuple[Rule, dict[str, Any]]
+"""One meta-seed: its trained rule, and what is known of it ("recipe", "seed", "validation", …)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """How many problems a trial takes at one scale.
+
+    Reports on `test_problems`; learning rates of baselines tuned on `tuning_problems` (0: those at which tuning
+    would start are used).
+    """
+
+    tuning_problems: int = 256
+    test_problems: int = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(ABC):
+    """A test of finished meta-seeds beside hand-designed rules. Trials of one `family` draw the same problems.
+
+    `task(split, device)` makes the task for one set of data. Baselines are tuned for `horizon` steps, and again for
+    all `test_steps`, over which curves are reported, multiplied by `unit`; "at step t" averages the last `average`
+    steps. `baselines` maps the hand-designed rules to learning rates at which their tuning starts, `as_printed` to
+    those that recover the paper's own curves.
+    """
+
+    name: str
+    family: str
+    summary: str
+    task: Callable[[str, str], Task]
+    horizon: int
+    test_steps: int
+    scales: Mapping[str, Problems]
+    baselines: Mapping[str, float]
+    unit: float = 1.0
+    average: int = 1
+    as_printed: Mapping[str, float] = field(default_factory=dict)
+
+    def budget(self, scale: str) -> Problems:
+        """The budget at `scale`. Raises ValueError for an unknown one."""
+        if scale not in self.scales:
+            raise ValueError(f"{self.name!r} has no scale {scale!r}; it has {', '.join(self.scales)}")
+        return self.scales[scale]
+
+    @abstractmethod
+    def seeds(self, scale: str) -> int:
+        """How many meta-seeds, 0 … seeds − 1, there should be."""
+
+    @abstractmethod
+    def finished(self, scale: str, out: Path) -> list[Finished]:
+        """The meta-seeds that there are, in order. Raises FileNotFoundError if there is none."""
