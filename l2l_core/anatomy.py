@@ -100,12 +100,12 @@ class Episodes:
         self.first = first
 
     def truncated(self, phi: Params) -> Tensor:
-        """Σ f(θ_t) over each window, every window begun where the unchanged φ had arrived: `[w]`, mean over problems."""
+        """Mean Σ f(θ_t) over each window `[w]`, every window begun where the unchanged φ had arrived."""
         sums = [self._walk(phi, carry, k)[0] for k, carry in enumerate(self.starts[:-1])]
         return torch.stack(sums)
 
     def whole(self, phi: Params) -> Tensor:
-        """The same of the unbroken walk of `phi`, where a window inherits what those before it did."""
+        """The same of the unbroken walk of `phi`, in which a window inherits what those before it did."""
         carry, sums = self._begin(phi, self.first), []
         for k in range(len(self.starts) - 1):
             total, carry = self._walk(phi, carry, k)
@@ -139,6 +139,54 @@ class Episodes:
         data = map_tree(lambda d: d[:, k * self.window : (k + 1) * self.window], self.data)
         losses, carry = self.unroll(phi, self.loss, carry, data)
         return losses[:, 1:].double().sum(1).mean(), detach(carry)
+
+
+def measure(rule: Rule, phi: Params, task: Task, episodes: int, **settings: Any) -> dict[str, Any]:
+    """All numbers of this module about the meta-gradients at one φ, as lists: what is stored and drawn."""
+    grads = meta_gradients(rule, phi, task, episodes, **settings)
+    return {
+        "norm": _short(grads.norm(dim=2)),  # [e][w]
+        "bias": _short(component(grads, phi, _bias(phi))),  # [e][w]
+        "windows": _short(between_windows(grads)),
+        "episodes": _short(between_episodes(grads)),
+        "shares": {name: _short(share) for name, share in shares(grads, phi).items()},
+    }
+
+
+def surfaces(
+    rule: Rule, phi: Params, task: Task, problems: int, *, distances: Sequence[float], **settings: Any
+) -> dict[str, Any]:
+    """The meta-loss along three directions of length one, as truncation sees it and as it is, with its slopes at φ.
+
+    "bias": the read-out bias alone. "loud": the truncated meta-gradient's own direction. "random": any.
+    `slope`: "whole" by central differences over the two distances next to 0; "credit w" the component of the
+    meta-gradient whose credit reaches over windows of w steps, second derivatives dropped.
+    """
+    some = Episodes(rule, phi, task, problems, seed="surfaces", **settings)
+    by_reach = {f"credit {steps}": some.gradient(steps) for steps in (some.window, some.unroll.horizon)}
+    loud = by_reach[f"credit {some.window}"]
+    directions = {"bias": unit(phi, _bias(phi)), "loud": loud / loud.norm(), "random": random_unit(phi).to(loud)}
+    middle, lines = list(distances).index(0), {}
+    for name, direction in directions.items():
+        lines[name] = some.along(direction, distances)
+        low, high = (sum(lines[name]["whole"][k]) for k in (middle - 1, middle + 1))
+        slope = {"whole": (high - low) / (distances[middle + 1] - distances[middle - 1])}
+        slope |= {reach: float(grad @ direction) for reach, grad in by_reach.items()}
+        lines[name] = {kind: _short(torch.tensor(rows)) for kind, rows in lines[name].items()}
+        lines[name]["slope"] = {kind: float(f"{value:.4g}") for kind, value in slope.items()}
+    return {"distances": list(distances), "directions": lines}
+
+
+def _bias(phi: Params) -> str:
+    """The read-out bias's name, whatever wrapper the rule stands in."""
+    (name,) = (name for name in phi if name.endswith("readout.bias"))
+    return name
+
+
+def _short(values: Tensor) -> Any:
+    if values.ndim:
+        return [_short(value) for value in values]
+    return float(f"{float(values):.4g}")
 
 
 def trace(rule: Rule, task: Task, meta_steps: int, lr: float, name: str, *, seed: object = 0) -> dict[str, list[float]]:
