@@ -55,6 +55,8 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
     if "rule" not in claim or not (folder / "curves.json").exists():
         return Judged(**fields, verdict="not yet evaluated", detail="")
     curves, metrics = read_json(folder / "curves.json"), read_json(folder / "metrics.json")
+    if (folder / "behaviour.json").exists():
+        metrics["behaviour"] = read_json(folder / "behaviour.json")["seeds"]
     names = [vocabulary(curves, metrics, claim["recipe"], seed) for seed in range(len(curves["learned"]))]
     try:
         held = [bool(_evaluate(claim["rule"], words)) for words in names]
@@ -71,7 +73,9 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
 
 def _is_of_the_learned(rule: str) -> bool:
     """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
-    return any(isinstance(node, ast.Name) and node.id in ("lstm", "total") for node in ast.walk(ast.parse(rule)))
+    return any(
+        isinstance(node, ast.Name) and node.id in ("lstm", "total", "trait") for node in ast.walk(ast.parse(rule))
+    )
 
 
 def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, seed: int | None) -> dict[str, Any]:
@@ -93,12 +97,17 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, see
     def tuned(name: str, t: int) -> float:
         return over(curves["baselines"][name]["mean"], t)
 
+    def trait(name: str) -> float:
+        values = [metrics["behaviour"][k][name] for k in chosen]
+        return inf if any(isnan(value) for value in values) else sum(values) / len(values)
+
     return {
         "lstm": lstm,
         "tuned": tuned,
         "printed": lambda name, t: tuned(f"{name} as printed", t),
         "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),
         "raw": lambda name, t: over(curves["baselines"][name]["mean"], t, 1),
+        "trait": trait,
         "total": sum(metrics["seeds"][k]["sum"] for k in chosen) / len(chosen),
     }
 
