@@ -80,7 +80,8 @@ def steplike(rule: Rule, states: list[Any], grads: Tensor, at: list[int], small:
     r"""How much of the update's swing between gradients −s and s is there already between −s/10 and s/10.
 
     $\frac{u(\text{small}\,s) - u(-\text{small}\,s)}{u(s) - u(-s)}$ with s the root mean square of a coordinate's own
-    gradients: 0.1 for an update linear in the gradient, 1 for a step. `[k, n]` for k steps `at`.
+    gradients: 0.1 for an update linear in the gradient, 1 for a step. `[k, n]` for k steps `at`;
+    NaN where the update has no swing at all, as for gradients that are zero in the rule's precision.
     """
     s = grads.square().mean(0).sqrt()
     values = torch.stack([-s, -small * s, small * s, s])
@@ -142,16 +143,16 @@ def forget_gates(rule: CoordinatewiseLSTM, grads: Tensor, states: list[LSTMState
 def traits(rule: Rule, run: Run, adam_lr: float) -> dict[str, float]:
     """What claim V1 asks of one run: numbers whose meaning was fixed before they were measured.
 
-    `step`: the median of `steplike` over active coordinates, at every tenth step from 10 on. `size`: the root mean
-    square of its updates over that of tuned Adam's along the same gradients. `persistence`: its `persistence` minus
-    Adam's.
+    `step`: the median of `steplike` over active coordinates with any swing, at every tenth step from 10 on.
+    `size`: the root mean square of its updates over that of tuned Adam's along the same gradients.
+    `persistence`: its `persistence` minus Adam's.
     """
     grads = run.grads[:, active(run.grads)]
     updates, states = replay(plain(rule), grads)
     adam, _ = replay(RULES["adam"](adam_lr), grads)
     at = list(range(10, len(grads), 10)) or [len(grads) - 1]
     return {
-        "step": float(steplike(plain(rule), states, grads, at).median()),
+        "step": float(steplike(plain(rule), states, grads, at).nanmedian()),
         "size": float(updates.square().mean().sqrt() / adam.square().mean().sqrt()),
         "persistence": persistence(updates) - persistence(adam),
     }
@@ -176,7 +177,7 @@ def main() -> None:
     chosen = recipe("mnist")
     results = obtain(chosen, "book")
     with kernel.enabled():
-        found = measure(chosen, results, results.metrics["baselines"]["adam"]["lr"], runs=10)
+        found = measure(chosen, results, results.metrics["baselines"]["adam"]["lr"], runs=5)
     path = Path("results") / chosen.name / "behaviour.json"
     write_json(path, {"command": "python -m l2l_core.behaviour", **found})
     for seed in found["seeds"]:

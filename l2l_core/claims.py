@@ -98,8 +98,7 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], recipe: str, see
         return over(curves["baselines"][name]["mean"], t)
 
     def trait(name: str) -> float:
-        values = [metrics["behaviour"][k][name] for k in chosen]
-        return inf if any(isnan(value) for value in values) else sum(values) / len(values)
+        return sum(metrics["behaviour"][k][name] for k in chosen) / len(chosen)
 
     return {
         "lstm": lstm,

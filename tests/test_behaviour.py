@@ -82,6 +82,15 @@ def test_adams_first_update_is_a_step():
     assert float(steplike(rule, states, GRADS, [0]).min()) > 0.999
 
 
+def test_gradients_too_small_to_be_seen_have_no_shape_and_do_not_count():
+    rule = lstm()
+    with_dead = torch.cat([GRADS, 1e-300 * GRADS], 1)
+    _, states = replay(rule, with_dead)
+    found = steplike(rule, states, with_dead, [5])
+    assert found[0, :5].isfinite().all()
+    assert found[0, 5:].isnan().all()
+
+
 def test_persistence_is_one_for_a_constant_and_minus_one_for_an_alternation():
     constant = torch.full((6, 2), 3.0)
     signs = torch.tensor([1.0, -1] * 3).unsqueeze(1)
