@@ -16,6 +16,7 @@ from l2l_core.behaviour import (
     record,
     replay,
     response,
+    sample,
     steplike,
     traits,
 )
@@ -101,6 +102,13 @@ def test_persistence_is_one_for_a_constant_and_minus_one_for_an_alternation():
 def test_coordinates_are_active_if_they_ever_had_a_gradient():
     grads = torch.tensor([[0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
     assert active(grads).tolist() == [False, True, True]
+
+
+def test_a_sample_is_spread_over_the_active_coordinates():
+    grads = torch.arange(20.0).repeat(2, 1)  # the first has no gradient
+    found = sample(grads, 5)
+    assert found[0].tolist() == [1, 5, 9, 13, 17]
+    assert sample(grads).shape == (2, 19)
 
 
 def test_every_classic_update_is_explained_by_itself_alone_and_noise_by_none():
