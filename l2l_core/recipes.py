@@ -141,12 +141,11 @@ def _printed() -> Rule:
     return CoordinatewiseLSTM(features=LogSign(), scale=0.1)
 
 
-def _short_runs(b: int = 1, tuning_problems: int = 0) -> dict[str, Budget]:
-    """Ten runs of sixty episodes: too short to compete with `mnist`, what they show is how they go."""
+def _short_runs(meta_steps: int = 300, b: int = 1, tuning_problems: int = 0) -> dict[str, Budget]:
+    """Ten runs of a minute or less, too short to compete with `mnist`: what they show is how they go."""
     smoke = Budget(2, 1, b=b, restarts=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
-    paper = Budget(
-        300, 30, b=b, restarts=10, validation_problems=7, tuning_problems=tuning_problems, test_problems=20, seeds=1
-    )
+    every, problems = meta_steps // 10, {"validation_problems": 7, "tuning_problems": tuning_problems}
+    paper = Budget(meta_steps, every, b=b, restarts=10, test_problems=20, seeds=1, **problems)
     return {"smoke": smoke, "paper": paper}
 
 
@@ -252,10 +251,10 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             name="wandering-four",
-            summary="The same with four optimizees a meta-step",
+            summary="The same with four optimizees a meta-step, for the same time",
             rule=_printed,
             baselines={},
-            scales=_short_runs(b=4),
+            scales=_short_runs(meta_steps=120, b=4),
             **_WANDERING,
         ),
     )
