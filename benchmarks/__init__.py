@@ -9,5 +9,5 @@ Absolute numbers depend on the machine and on what else it does; ratios measured
 the sides take turns (`race.py`), only one of them running at a time. Before any clock starts, all sides must have
 computed the same losses and the same meta-gradient (`check.py`). One thread is timed by process CPU time, which other
 processes on the machine hardly touch, two threads by wall time. What the machine itself could reach is measured in
-the same run (`roofline.py`, `floor.py`).
+the same run (`roofline.py`, `floor.py`), and where a window's time goes (`anatomy.py`).
 """

@@ -59,6 +59,7 @@ def main(args: list[str] | None = None) -> dict[str, Any]:
         with tqdm(plan.run(), desc="benchmarks", unit=" items", disable=os.environ.get("L2L_STATIC") == "1") as bar:
             for item in bar:
                 stored["items"].append(item)
+                write_json(out, stored)  # what is measured is kept, whatever becomes of the rest
                 bar.write("\n".join(lines(item)), file=sys.stdout)
     with_floor(stored["items"])
     write_json(out, stored)

@@ -6,8 +6,8 @@ import numpy as np
 
 COMPARED = 20
 """Points of a loss curve that are compared: later ones differ by rounding errors that have grown."""
-RESULT, GRADIENT = 1e-3, 1e-2
-"""Allowed relative differences, in the Euclidean norm."""
+RESULT, GRADIENT = 1e-4, 1e-2
+"""Allowed relative differences, in the Euclidean norm; gradients through kinks of ReLU and pooling differ by more."""
 
 
 class DifferentWork(AssertionError):

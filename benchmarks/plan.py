@@ -12,10 +12,12 @@ from benchmarks.race import Race, Worker, race
 from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
 
-ALL = (*RACES, *CURVES, "roofline")
+ALL = (*RACES, *CURVES, "anatomy", "roofline")
 """Names of what can be measured."""
 ROOFLINE = "B2"
 """The workload whose floor is computed."""
+ANATOMY = ("B1", "B2", "B4")
+"""Workloads whose windows are taken apart."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Plan:
         for name in self.names:
             if name in CURVES:
                 yield from self.curve(name)
+        if "anatomy" in self.names:
+            yield from map(self.anatomy, ANATOMY[: 1 if self.settings.smoke else None])
         if "roofline" in self.names:
             for threads in self.settings.threads:
                 yield self.ceilings(threads)
@@ -74,6 +78,18 @@ class Plan:
                 result = self.race(workload, self.store(workload), mode, sides, threads=1)
                 before = size, result
                 yield {"kind": "curve", "curve": name, "size": size, "mode": mode, "threads": 1, **facts(result)}
+
+    def anatomy(self, name: str) -> dict[str, Any]:
+        """Seconds a step of each phase of meta-training on one thread, medians over rounds."""
+        problem, sides = self.store(RACES[name][0]), {}
+        for side in ("ours", "compiled", "ports"):
+            worker = Worker(1, "benchmarks.anatomy", side, str(problem))
+            try:
+                rounds = [worker.ask("run 2") for _ in range(self.settings.rounds)]
+            finally:
+                worker.close()
+            sides[side] = {phase: short(median(r[phase] for r in rounds)) for phase in rounds[0]}
+        return {"kind": "anatomy", "workload": name, "threads": 1, "sides": sides}
 
     def ceilings(self, threads: int) -> dict[str, Any]:
         """The machine's rates, each the median over rounds, and the floor they set."""
@@ -108,14 +124,16 @@ def sides_of(mode: str) -> tuple[str, ...]:
 
 
 def facts(result: Race) -> dict[str, Any]:
-    """A race as JSON holds it: rounds of speed, megabytes, and how many times faster ours was than each other side."""
+    """A race as JSON holds it: rounds of speed, megabytes, how many times faster ours was than each other side, and
+    the same of ours with its compiled kernel.
+    """
     sides = {
         side: {"speed": [short(s) for s in speed], "peak_mb": round(result.peak[side] / 1e6)}
         for side, speed in result.speed.items()
     }
-    if "ours" in sides:
-        for side in set(sides) - {"ours"}:
-            sides[side]["ours_is_faster"] = [short(r) for r in result.ratio("ours", side)]
+    for mine in ("ours", "compiled"):
+        for other in set(sides) - {mine} if mine in sides else ():
+            sides[other][f"{mine}_is_faster"] = [short(r) for r in result.ratio(mine, other)]
     return {"sides": sides}
 
 

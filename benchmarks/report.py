@@ -62,12 +62,18 @@ def lines(item: dict[str, Any]) -> list[str]:
             f"dispatch {1e6 * rates['dispatch']:.1f} µs",
             f"  for {item['workload']}: {train:.0f} steps/s in training, {evaluate:.0f} in evaluation",
         ]
+    if item["kind"] == "anatomy":
+        said = [f"{item['workload']} train, ms a step"]
+        for side, phases in item["sides"].items():
+            said.append(f"  {side:8} " + ", ".join(f"{phase} {1e3 * s:.3g}" for phase, s in phases.items()))
+        return said
     what = item["workload"] if item["kind"] == "race" else f"{item['curve']} {item['size']:,}"
     said = [f"{what} {item['mode']}, {_threads(item)}"]
     for side, found in item["sides"].items():
         line = f"  {side:6} {median(found['speed']):10.4g} steps/s {found['peak_mb']:7} MB"
-        if ratio := found.get("ours_is_faster"):
-            line += f"   ours is {median(ratio):.3g}× as fast ({min(ratio):.3g}–{max(ratio):.3g})"
+        for mine in ("ours", "compiled"):
+            if ratio := found.get(f"{mine}_is_faster"):
+                line += f"   {mine} is {median(ratio):.3g}× as fast ({min(ratio):.3g}–{max(ratio):.3g})"
         if "of_floor" in found:
             line += f"   {100 * found['of_floor']:.0f} % of the roofline"
         said.append(line)

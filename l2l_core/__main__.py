@@ -1,4 +1,4 @@
-"""The command line: `python -m l2l_core list|train|evaluate|tune|claims|promote …`."""
+"""The command line: `python -m l2l_core list|cost|train|evaluate|tune|claims|promote …`."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from l2l_core.claims import evaluate_all
+from l2l_core.cost import cost
 from l2l_core.distributed import is_writer, join, leave
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
@@ -39,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("list", help="show the recipes and the trained rules that come with the package")
     one.set_defaults(run=_list)
+
+    one = commands.add_parser("cost", help="measure for seconds how long meta-training would take, and its memory")
+    _common(one)
+    one.set_defaults(run=_cost)
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
     _common(one)
@@ -107,6 +112,20 @@ def _list(args: argparse.Namespace) -> None:
     for one in RECIPES.values():
         print(f"{one.name:21} {one.summary}  [{', '.join(one.scales)}]")
     print(f"\ntrained rules: {', '.join(pretrained()) or 'none'}")
+
+
+def _cost(args: argparse.Namespace) -> None:
+    chosen, _, device = _place(args)
+    found, budget = cost(chosen, args.scale, device=device), chosen.budget(args.scale)
+    print(f"{chosen.name} at scale {args.scale}, on {device} with {torch.get_num_threads()} thread(s):")
+    print(f"  a window takes {1e3 * found.window:.3g} ms, a validation {found.validation:.3g} s")
+    print(f"  a meta-seed: {found.windows:,} windows, {found.validations} validations: {_hours(found.meta_seed)}")
+    print(f"  {budget.seeds} meta-seeds one after another: {_hours(budget.seeds * found.meta_seed)}, and tests besides")
+    print(f"  a window keeps {found.window_bytes / 1e6:.3g} MB")
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2g} hours" if seconds >= 3600 else f"{seconds / 60:.2g} minutes"
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -142,10 +142,9 @@ def _pull_back(weights: Weights, x: Tensor, memories: list[Memory], upstream: Te
 class _Cell:
     """One layer and what a step of m coordinates overwrites: its input `[f+h+1, m]`, its gates `[4h, m]`, tanh c'."""
 
-    def __init__(self, w: Tensor, m: int):
-        hidden = len(w) // 4
-        self.w, self.inputs, self.gates = w, w.new_ones(w.shape[1], m), w.new_empty(len(w), m)
-        self.tanh = w.new_empty(hidden, m)
+    def __init__(self, w: Tensor, gates: Tensor, tanh: Tensor):
+        hidden, m = tanh.shape
+        self.w, self.inputs, self.gates, self.tanh = w, w.new_ones(w.shape[1], m), gates, tanh
         self.below, self.h = self.inputs[: -1 - hidden], self.inputs[-1 - hidden : -1]
         self.sigmoids = self.gates[:-hidden]
         self.i, self.f, self.o, self.g = self.gates.split(hidden)
@@ -160,7 +159,10 @@ class _Cell:
 
 
 def _scratch(weights: Weights, m: int) -> list[_Cell]:
-    return [_Cell(w, m) for w in weights.layers]
+    w = weights.layers[0]
+    # layers work one after another, and on the same memory: the less a step touches, the nearer it stays
+    gates, tanh = w.new_empty(len(w), m), w.new_empty(len(w) // 4, m)
+    return [_Cell(w, gates, tanh) for w in weights.layers]
 
 
 def _blocks(like: Tensor, n: int) -> list[int]:

@@ -212,7 +212,7 @@ RECIPES: dict[str, Recipe] = {
             baselines={},
             scales={
                 "smoke": Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
-                "paper": Budget(600, 50, b=1, validation_problems=8, tuning_problems=0, test_problems=20, seeds=3),
+                "paper": Budget(2500, 50, b=1, validation_problems=8, tuning_problems=0, test_problems=100, seeds=3),
             },
             **_MNIST,
         ),

@@ -5,25 +5,35 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 Params = dict[str, Tensor]
 """Named tensors: what `named_parameters`, `torch.func.functional_call` and `vmap` speak."""
 
 
-def map_tree(function: Callable[..., Any], *trees: Any) -> Any:
-    """Apply `function` leaf by leaf to trees of one structure (dicts, tuples, named tuples)."""
-    return pytree.tree_map(function, *trees)
+def map_tree(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply `function` leaf by leaf to trees of one structure (dicts, lists, tuples, named tuples)."""
+    # as torch.utils._pytree does, in a quarter of the time: a step of a small optimizee is little else
+    if isinstance(tree, dict):
+        return {key: map_tree(function, part, *[other[key] for other in others]) for key, part in tree.items()}
+    if isinstance(tree, tuple | list):
+        parts = [map_tree(function, *parts) for parts in zip(tree, *others, strict=True)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return function(tree, *others)
 
 
-def leaves(tree: Any) -> list[Tensor]:
-    """The tensors of a tree, in its own fixed order."""
-    return pytree.tree_leaves(tree)
+def leaves(tree: Any) -> list[Any]:
+    """What `map_tree` would visit, in that order."""
+    found: list[Any] = []
+    map_tree(found.append, tree)
+    return found
 
 
-def with_leaves(tree: Any, new: list[Tensor]) -> Any:
-    """A tree of the structure of `tree` that holds the leaves `new`."""
-    return pytree.tree_unflatten(new, pytree.tree_structure(tree))
+def with_leaves(tree: Any, new: list[Any]) -> Any:
+    """A tree of the structure of `tree` that holds the leaves `new`. Raises ValueError for another number of them."""
+    if (count := len(leaves(tree))) != len(new):
+        raise ValueError(f"the tree has {count} leaves, got {len(new)}")
+    following = iter(new)
+    return map_tree(lambda _: next(following), tree)
 
 
 def ravel(params: Params) -> Tensor:

@@ -30,6 +30,21 @@ def first_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tenso
     return detach(grad), loss(params, batch) if torch.is_grad_enabled() else value
 
 
+def gradients(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
+    """`first_order` for b optimizees where nobody records: leaves `[b, ...]`, values `[b]`.
+
+    Optimizees share nothing, so the gradient of the sum of their losses holds the gradient of each.
+    """
+    points = {name: p.detach().requires_grad_() for name, p in params.items()}
+    with torch.enable_grad():
+        if len(next(iter(points.values()))) == 1:
+            values = loss(*map_tree(lambda leaf: leaf[0], (points, batch))).unsqueeze(0)
+        else:
+            values = torch.vmap(loss)(points, batch)
+        grads = torch.autograd.grad(values.sum(), list(points.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(points, grads, strict=True)), values.detach()
+
+
 class Carry(NamedTuple):
     """Where b optimizees stand after t updates, the point θ_t evaluated on its minibatch d_t.
 
@@ -85,4 +100,6 @@ class Unroll:
 
     def evaluate(self, loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
         """Gradient and value of all b optimizees at once."""
+        if self.oracle is first_order and not torch.is_grad_enabled():
+            return gradients(loss, params, batch)
         return torch.vmap(lambda theta, d: self.oracle(loss, theta, d))(params, batch)

@@ -39,9 +39,20 @@ def test_a_smoke_run_checks_all_sides_and_stores_small_json(tmp_path):
         assert len(found["speed"]) == stored["rounds"] == 1
         assert found["peak_mb"] >= 0
         assert found["of_floor"] > 0
-        assert ("ours_is_faster" in found) == (side != "ours")
+        for mine in ("ours", "compiled"):
+            assert (f"{mine}_is_faster" in found) == (side != mine)
     assert roofline["fastest"].keys() == {"train", "evaluate"}
     assert all(rate > 0 for rate in roofline["rates"]["gemm"].values())
+
+
+def test_the_phases_of_a_window_add_up(tmp_path):
+    done = run("anatomy", "--smoke", "--out", str(tmp_path / "found.json"))
+    assert done.returncode == 0, done.stderr
+    (item,) = json.loads((tmp_path / "found.json").read_text())["items"]
+    assert item["sides"].keys() == {"ours", "compiled", "ports"}
+    for phases in item["sides"].values():
+        assert phases.keys() == {"gradient", "step", "back", "rest"}
+        assert all(seconds > 0 for seconds in phases.values())
 
 
 def test_help_names_everything_that_can_be_measured():

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from conformance import assert_same, phi_of
+from conformance import TASKS, assert_same, begun, phi_of, seeded
 from rules.test_lstm import window
 
-from l2l_core import kernel
+from l2l_core import CoordinatewiseLSTM, LogSign, kernel
+from l2l_core.metagrad import draw, graph_free_window
+from l2l_core.rules import Grouped, Reflected
 from l2l_core.tree import map_tree, ravel
 
 
@@ -35,6 +37,31 @@ def without_kernel(case):
 def test_it_is_pytorchs_in_float64(hidden, depth, n, b, enabled):
     case = window(n, 3, hidden, depth, b)
     assert_same(step_and_pullback(*case), without_kernel(case), rtol=1e-10, atol=1e-12)
+
+
+LSTMS = {
+    "one": lambda: CoordinatewiseLSTM(4, 2, features=LogSign(), scale=0.1),
+    "reflected": lambda: Reflected(CoordinatewiseLSTM(4, 2, scale=0.1)),
+    "in groups": lambda: Grouped(
+        {"matrix": CoordinatewiseLSTM(4, 1, features=LogSign(), scale=0.1), "rest": CoordinatewiseLSTM(3, 2)},
+        lambda name, shape: "matrix" if len(shape) > 1 else "rest",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", LSTMS)
+@pytest.mark.parametrize(("task", "b"), [("quadratic", 3), ("network", 1), ("network", 2)])
+def test_meta_gradients_of_windows_that_carry_their_memory_are_pytorchs(rule, task, b, enabled):
+    torch.manual_seed(0)
+    unroll, carry, problems = begun(LSTMS[rule]().double(), TASKS[task](), b)
+    phi = phi_of(unroll.rule)
+    for k in range(3):
+        data = draw(problems, 4, seeded(k))
+        found, after = graph_free_window(unroll, phi, problems[0].loss, carry, data)
+        with kernel.enabled(False):
+            expected, after_theirs = graph_free_window(unroll, phi, problems[0].loss, carry, data)
+        assert_same((found, after), (expected, after_theirs), rtol=1e-10, atol=1e-12)
+        carry = after
 
 
 def test_it_is_pytorchs_up_to_the_rounding_of_float32(enabled):

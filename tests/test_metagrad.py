@@ -5,7 +5,7 @@ import torch
 from conformance import EVERY_RULE, HORIZON, TASKS, assert_same, begun, make, network, phi_of, seeded, small_lstm
 
 from l2l_core import Unroll, first_order, second_order, tbptt
-from l2l_core.metagrad import autograd_window, draw, graph_free_window
+from l2l_core.metagrad import autograd_window, draw, graph_free_window, thin
 from l2l_core.rules import SGD
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
@@ -175,6 +175,55 @@ def test_a_stream_packed_and_unpacked_goes_on_to_the_bit(name, windows, tmp_path
     for _ in range(3):  # to the end of the episode and beyond
         (one, state), (other, resumed) = estimator.step(moved, state), estimator.step(moved, resumed)
         assert_same(one, other)
+
+
+@both_tasks
+def test_thinned_credit_is_unbiased_and_visits_no_more_than_its_share(task):
+    unroll, carry, problems = begun(small_lstm().double(), TASKS[task](), b=2)
+    phi, gen = phi_of(unroll.rule), seeded(5)
+    args = unroll, phi, problems[0].loss, carry, draw(problems, HORIZON, seeded(3))
+    exact, visited, draws, share = ravel(graph_free_window(*args)[0].grad), [], [], 0.4
+
+    def some(upstream):
+        chance = {k: torch.rand(u.shape, generator=gen) for k, u in upstream[0].items()}
+        thinned = thin(upstream, share, chance)
+        visited.append(torch.cat([u.ne(0).flatten() for u in thinned[0].values()]).double().mean())
+        return thinned
+
+    for _ in range(400):
+        draws.append(ravel(graph_free_window(*args, some)[0].grad))
+    draws, visited = torch.stack(draws), torch.stack(visited)
+    assert visited.mean() < share + 4 * visited.std() / len(visited) ** 0.5
+    error = (draws.mean(0) - exact) / (draws.std(0) / len(draws) ** 0.5).clamp_min(1e-12)
+    assert error.abs().max() < 5  # standard errors, over a few hundred weights
+    assert (draws[0] - exact).norm() > 1e-3 * exact.norm()
+
+
+def test_thinning_nothing_changes_nothing():
+    upstream = [{"x": torch.randn(2, 5, dtype=torch.float64)} for _ in range(3)]
+    all_kept = thin(upstream, 1e9, {"x": torch.rand(2, 5)})
+    assert_same(all_kept, upstream, rtol=0, atol=0)
+    nothing = [{"x": torch.zeros(2, 5)}]
+    assert_same(thin(nothing, 0.5, {"x": torch.rand(2, 5)}), nothing, rtol=0, atol=0)
+
+
+def test_thinned_windows_of_shards_are_those_of_one_process():
+    estimators = [
+        tbptt(Unroll(small_lstm().double(), HORIZON), Quadratic(4, dtype=torch.float64), 4, HORIZON, shard, visited=0.5)
+        for shard in ((0, 1), (0, 2), (1, 2))
+    ]
+    phi = phi_of(estimators[0].unroll.rule)
+    whole, *parts = (e.step(phi, e.init(seeded(1)))[0].grad for e in estimators)
+    # coordinates are chosen by what they are worth among their process's own: two choices, one expectation
+    assert all(ravel(part).isfinite().all() for part in (whole, *parts))
+    states = [e.step(phi, e.init(seeded(1)))[1].gen.get_state() for e in estimators]
+    assert all(torch.equal(states[0], other) for other in states[1:])
+
+
+@pytest.mark.parametrize(("visited", "oracle"), [(0.0, first_order), (1.5, first_order), (0.5, second_order)])
+def test_a_share_that_cannot_be_visited_is_refused(visited, oracle):
+    with pytest.raises(ValueError, match="visited is a share"):
+        tbptt(Unroll(small_lstm().double(), HORIZON, oracle), Quadratic(), 1, HORIZON, visited=visited)
 
 
 @pytest.mark.parametrize(("horizon", "window"), [(10, 3), (10, 0), (10, 20), (10, -5)])

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from conformance import TASKS, make, phi_of, problems_of, seeded
+from conformance import TASKS, assert_same, make, phi_of, problems_of, seeded
 
 from l2l_core import Unroll, first_order, second_order
 from l2l_core.metagrad import draw
 from l2l_core.rules import SGD
-from l2l_core.tree import map_tree, stack
+from l2l_core.tree import leaves, map_tree, stack
+from l2l_core.unroll import gradients
 
 both_tasks = pytest.mark.parametrize("task", TASKS)
 both_oracles = pytest.mark.parametrize("oracle", [first_order, second_order])
@@ -40,6 +41,19 @@ def test_first_order_leaves_the_loss_in_the_graph_and_the_gradient_out(task):
         assert any(g.requires_grad for g in grad.values()) == through
     with torch.no_grad():
         assert not first_order(loss, params, batch)[1].requires_grad
+
+
+@both_tasks
+@pytest.mark.parametrize("b", [1, 3])
+def test_the_gradients_of_many_are_those_of_each(task, b):
+    problems = problems_of(TASKS[task](), b)
+    batch = map_tree(lambda d: d[:, 0], draw(problems, 1, seeded(1)))
+    found = gradients(problems[0].loss, stack([p.params for p in problems]), batch)
+    for i, problem in enumerate(problems):
+        grad, value = first_order(problem.loss, problem.params, map_tree(lambda d, i=i: d[i], batch))
+        mine = map_tree(lambda leaf, i=i: leaf[i], found)
+        assert_same(mine, (grad, value), rtol=1e-10, atol=1e-12)
+    assert not any(leaf.requires_grad for leaf in leaves(found))
 
 
 @both_oracles
