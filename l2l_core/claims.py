@@ -74,7 +74,7 @@ def _is_of_the_learned(rule: str) -> bool:
     """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
     nodes = list(ast.walk(ast.parse(rule)))
     words = [n.id for n in nodes if isinstance(n, ast.Name)] + [n.attr for n in nodes if isinstance(n, ast.Attribute)]
-    return bool({"lstm", "total"} & set(words))
+    return bool({"lstm", "total", "trait"} & set(words))
 
 
 def _words(results: Path, name: str, seed: int | None) -> dict[str, Any]:
@@ -82,7 +82,10 @@ def _words(results: Path, name: str, seed: int | None) -> dict[str, Any]:
     folder = results / name
     if not (folder / "curves.json").exists():
         raise KeyError(name)
-    words = vocabulary(read_json(folder / "curves.json"), read_json(folder / "metrics.json"), name, seed)
+    metrics = read_json(folder / "metrics.json")
+    if (folder / "behaviour.json").exists():
+        metrics["behaviour"] = read_json(folder / "behaviour.json")["seeds"]
+    words = vocabulary(read_json(folder / "curves.json"), metrics, name, seed)
     return {**words, "on": cache(lambda other: SimpleNamespace(**_words(results, other, seed)))}
 
 
@@ -105,12 +108,16 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
     def tuned(name: str, t: int) -> float:
         return over(curves["baselines"][name]["mean"], t)
 
+    def trait(name: str) -> float:
+        return sum(metrics["behaviour"][k][name] for k in chosen) / len(chosen)
+
     return {
         "lstm": lstm,
         "tuned": tuned,
         "printed": lambda name, t: tuned(f"{name} as printed", t),
         "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),
         "raw": lambda name, t: over(curves["baselines"][name]["mean"], t, 1),
+        "trait": trait,
         "total": sum(metrics["seeds"][k]["sum"] for k in chosen) / len(chosen),
     }
 

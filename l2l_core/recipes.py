@@ -11,7 +11,7 @@ from l2l_core.evaluation import at, evaluate
 from l2l_core.features import LogSign
 from l2l_core.metagrad import tbptt
 from l2l_core.rule import Rule
-from l2l_core.rules import CoordinatewiseLSTM, Reflected
+from l2l_core.rules import CoordinatewiseLSTM, Reflected, Without
 from l2l_core.store import check_same, load_tensors
 from l2l_core.tasks.mnist import MNISTNetwork
 from l2l_core.tasks.quadratic import Quadratic
@@ -124,6 +124,29 @@ _MNIST = {
     "average": 10,
 }
 
+_WANDERING = {
+    "family": "wandering",
+    "task": lambda split, device: MNISTNetwork(split, device=device, pool=2),
+    "horizon": 100,
+    "window": 20,
+    "test_steps": 100,
+    "average": 10,
+    "meta_lr": (1e-2, 1e-2),
+}
+
+
+def _printed() -> Rule:
+    return CoordinatewiseLSTM(features=LogSign(), scale=0.1)
+
+
+def _short_runs(meta_steps: int = 300, b: int = 1, tuning_problems: int = 0) -> dict[str, Budget]:
+    """Ten runs of a minute or less, too short to compete with `mnist`: what they show is how they go."""
+    smoke = Budget(2, 1, b=b, restarts=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
+    every, problems = meta_steps // 10, {"validation_problems": 7, "tuning_problems": tuning_problems}
+    paper = Budget(meta_steps, every, b=b, restarts=10, test_problems=20, seeds=1, **problems)
+    return {"smoke": smoke, "paper": paper}
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -190,6 +213,47 @@ RECIPES: dict[str, Recipe] = {
                 "paper": Budget(2500, 50, b=1, validation_problems=8, tuning_problems=0, test_problems=100, seeds=3),
             },
             **_MNIST,
+        ),
+        Recipe(
+            name="wandering",
+            summary="Short runs by the printed protocol on MNIST averaged to 14×14: does meta-training wander?",
+            rule=_printed,
+            baselines={"sgd": 3.0, "nag": 1.5, "rmsprop": 0.01, "adam": 0.045},
+            scales=_short_runs(tuning_problems=16),
+            **_WANDERING,
+        ),
+        Recipe(
+            name="wandering-reflected",
+            summary="The same with random reflection",
+            rule=lambda: Reflected(_printed()),
+            baselines={},
+            scales=_short_runs(),
+            **_WANDERING,
+        ),
+        Recipe(
+            name="wandering-unbiased",
+            summary="The same without a bias in the read-out",
+            rule=lambda: Without(_printed(), "readout.bias"),
+            baselines={},
+            scales=_short_runs(),
+            **_WANDERING,
+        ),
+        Recipe(
+            name="wandering-decay",
+            summary="The same with a learning rate of φ that falls to a quarter",
+            rule=_printed,
+            baselines={},
+            slowdown=100,
+            scales=_short_runs(),
+            **_WANDERING,
+        ),
+        Recipe(
+            name="wandering-four",
+            summary="The same with four optimizees a meta-step, for the same time",
+            rule=_printed,
+            baselines={},
+            scales=_short_runs(meta_steps=120, b=4),
+            **_WANDERING,
         ),
     )
 }

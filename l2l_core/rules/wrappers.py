@@ -1,4 +1,4 @@
-"""Rules made of rules: a schedule over time, a reflection of coordinates, a division into groups."""
+"""Rules made of rules: a schedule over time, a reflection of coordinates, a weight less, a division into groups."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -114,6 +114,50 @@ class Reflected(Rule):
     def _signs(self, name: str, like: Tensor) -> Tensor:
         draws = np.random.default_rng([self.seed, crc32(name.encode())]).integers(0, 2, tuple(like.shape))
         return torch.as_tensor(2.0 * draws - 1).to(like)
+
+
+class Without(Rule):
+    """Another rule with one of its weights held at zero: no part of φ, and never trained.
+
+    Raises ValueError for a name that is none of the rule's weights.
+    """
+
+    def __init__(self, rule: Rule, name: str):
+        super().__init__()
+        if name not in dict(rule.named_parameters()):
+            raise ValueError(
+                f"the rule has no weight {name!r}; it has {', '.join(n for n, _ in rule.named_parameters())}"
+            )
+        owner, _, last = name.rpartition(".")
+        zero = torch.zeros_like(rule.get_parameter(name).detach())
+        delattr(rule.get_submodule(owner), last)
+        # a buffer moves with the module; φ and files hold parameters alone
+        rule.get_submodule(owner).register_buffer(last, zero, persistent=False)
+        self.rule, self.name = rule, name
+
+    def extra_repr(self) -> str:
+        """What the inner rule does not show."""
+        return f"name={self.name}"
+
+    def init(self, params: Params) -> State:
+        """The inner rule's state."""
+        return self.rule.init(params)
+
+    def update(self, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """The inner rule's, with a zero in place."""
+        return self.rule.update(signal, state, params)
+
+    def update_many(self, phi: Params, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """The same."""
+        return self.rule.update_many(self._whole(phi), signal, state, params)
+
+    def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
+        """The inner rule's, but for the weight that is none."""
+        grads = self.rule.pullback(self._whole(phi), seen, states, upstream)
+        return {f"rule.{name}": g for name, g in grads.items() if name != self.name}
+
+    def _whole(self, phi: Params) -> Params:
+        return {**_within(phi, "rule."), self.name: self.rule.get_buffer(self.name)}
 
 
 class Grouped(Rule):

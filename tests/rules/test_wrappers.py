@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from conformance import assert_same, by_rank, small_lstm
+from conformance import TASKS, assert_same, begun, by_rank, phi_of, seeded, small_lstm
 from hypothesis import given
 from hypothesis import strategies as st
 
 from l2l_core import LogSign, Signal
-from l2l_core.rules import SGD, Adam, Grouped, Reflected
+from l2l_core.metagrad import draw, graph_free_window
+from l2l_core.rules import SGD, Adam, Grouped, Reflected, Without
 
 X = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(3), "gain": torch.tensor(2.0)}
 
@@ -73,6 +74,40 @@ def test_a_constant_drift_cancels_under_reflection():
     drift = first(rule, x)[0]["x"]
     assert drift.mean().item() == pytest.approx(0.3)
     assert abs(first(Reflected(rule), x)[0]["x"].mean().item()) < 0.02
+
+
+def zeroed():
+    """A rule whose read-out bias is a weight that happens to be zero, and the same weights without the weight."""
+    torch.manual_seed(1)
+    with_zero = small_lstm(features=LogSign()).double()
+    torch.manual_seed(1)
+    without = Without(small_lstm(features=LogSign()), "readout.bias").double()
+    torch.nn.init.zeros_(with_zero.readout.bias)
+    return with_zero, without
+
+
+def test_a_weight_left_out_is_a_weight_of_zero_that_is_no_part_of_phi():
+    with_zero, without = zeroed()
+    names = [f"rule.{name}" for name in phi_of(with_zero) if name != "readout.bias"]
+    assert list(phi_of(without)) == names == list(without.state_dict())
+    grads = {name: p.double() for name, p in X.items()}
+    assert_same(first(without, grads), first(with_zero, grads))
+
+
+def test_the_meta_gradient_without_a_weight_is_the_same_for_all_others():
+    results = []
+    for rule in zeroed():
+        unroll, carry, problems = begun(rule, TASKS["network"](), 2)
+        window = graph_free_window(unroll, phi_of(rule), problems[0].loss, carry, draw(problems, 3, seeded(4)))
+        results.append(window[0].grad)
+    expected, found = results
+    assert float(expected.pop("readout.bias").abs()) > 0
+    assert_same(found, {f"rule.{name}": g for name, g in expected.items()}, rtol=1e-12, atol=0)
+
+
+def test_only_a_weight_that_is_there_can_be_left_out():
+    with pytest.raises(ValueError, match=r"no weight 'bias'; it has cells\.0\.weight_ih, "):
+        Without(small_lstm(), "bias")
 
 
 def test_each_group_is_updated_by_its_own_rule():

@@ -55,3 +55,24 @@ def test_a_stream_of_minibatches_does_not_depend_on_how_it_is_cut():
 def test_a_task_draws_images_of_its_own_set_alone():
     for split in SPLITS:
         assert MNISTNetwork(split).pixels.equal(mnist(split).pixels)
+
+
+@pytest.mark.parametrize(("pool", "coordinates"), [(2, 4_150), (4, 1_210)])
+def test_a_pooled_network_sees_the_means_of_squares_of_pixels(pool, coordinates):
+    task = MNISTNetwork("validation", pool=pool)
+    assert sum(p.numel() for p in task.sample(seeded()).params.values()) == coordinates
+    whole = mnist("validation").pixels[:50].view(50, 1, 28, 28).float()
+    torch.testing.assert_close(task.pixels[:50], nn.functional.avg_pool2d(whole, pool).flatten(1))
+    assert task.source == f"{mnist('validation').source}, averaged over {pool}×{pool} pixels"
+
+
+def test_a_task_that_does_not_pool_describes_itself_as_before_it_could():
+    # checkpoints are told apart by this
+    assert "pool" not in repr(MNISTNetwork())
+    assert MNISTNetwork().source == mnist("train").source
+
+
+@pytest.mark.parametrize("pool", [0, 3])
+def test_pixels_are_pooled_in_whole_squares(pool):
+    with pytest.raises(ValueError, match=f"do not divide into squares of {pool} × {pool}"):
+        MNISTNetwork(pool=pool)
