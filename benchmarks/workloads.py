@@ -55,7 +55,7 @@ B2 = Workload("B2", "mlp", 20, _PLAIN)
 B3 = Workload("B3", "mlp", 1000, {"all": "mnist-lstm"}, deeper=(200,))
 _TWO = {"kernels": "mnist-as-printed-lstm", "rest": "mnist-as-printed-lstm-seed0"}
 # small steps: at the kinks of ReLU and max-pooling larger ones let rounding part the sides; the work is the same
-B4 = Workload("B4", "convnet", 16, _TWO, scale=1e-5)
+B4 = Workload("B4", "convnet", 16, _TWO, scale=1e-5, episode=20)
 _BOWL = Workload("bowl", "bowl", 1000, _PLAIN)
 
 RACES: dict[str, tuple[Workload, tuple[str, ...]]] = {

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +132,14 @@ def _share_out(n: int, work: Callable[[int, int], Any]) -> list[Any]:
     """work(start, stop) for each of PyTorch's threads; the C code runs without Python's lock."""
     threads = torch.get_num_threads() if n > 4096 else 1
     ends = [n * k // threads for k in range(threads + 1)]
-    if threads == 1:
-        return [work(0, n)]
-    return list(_pool(threads).map(work, ends[:-1], ends[1:]))
+    # the caller takes a share: the core that it runs on is awake
+    others = [_pool(threads).submit(work, *share) for share in pairwise(ends[1:])]
+    return [work(0, ends[1]), *(other.result() for other in others)]
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
+    return ThreadPoolExecutor(threads - 1)
 
 
 def _address(t: Tensor) -> ctypes.c_void_p:
