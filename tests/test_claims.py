@@ -128,4 +128,4 @@ def test_the_claim_about_all_networks_waits_for_the_last(tmp_path):
 def test_every_claim_with_a_rule_names_a_trial_and_has_committed_results():
     for claim in evaluate_all():
         assert bool(claim.rule) == (claim.verdict != "not yet evaluated"), claim.id
-    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} <= TRIALS.keys()
+    assert {path.name for path in RESULTS.iterdir() if path.is_dir()} - {"benchmarks"} <= TRIALS.keys()
