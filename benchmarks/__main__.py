@@ -15,7 +15,7 @@ from benchmarks.race import cores
 from benchmarks.report import file_name, header, lines, with_floor
 from benchmarks.sides import NEEDS, available
 from benchmarks.workloads import MODES
-from l2l_core.store import write_json
+from l2l_core.store import read_json, write_json
 
 
 def parse(args: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +38,15 @@ def parse(args: list[str] | None = None) -> argparse.Namespace:
     return found
 
 
+def before(out: Path, now: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items of an earlier, broken-off run. Raises SystemExit for one on another machine or by other settings."""
+    found = read_json(out)
+    changed = [name for name in now if name != "items" and found.get(name) != now[name]]
+    if changed:
+        raise SystemExit(f"{out} was measured under another {', '.join(changed)}; delete it, or give another --out")
+    return found["items"]
+
+
 def main(args: list[str] | None = None) -> dict[str, Any]:
     """Measure what the command line asks for; returns what is stored."""
     asked = parse(args)
@@ -53,16 +62,19 @@ def main(args: list[str] | None = None) -> dict[str, Any]:
     if missing := sorted(set(asked.threads) - set(threads)):
         print(f"{len(cores())} core(s) here: nothing is run with {missing} threads", file=sys.stderr)
     settings = Settings(asked.rounds, threads, tuple(asked.modes), asked.seconds, 1e9 * asked.memory, asked.smoke)
-    stored = header(asked.rounds, asked.seconds) | {"items": []}
+    stored, known = header(asked.rounds, asked.seconds) | {"items": []}, []
+    if out.exists() and not read_json(out).get("complete"):
+        known = before(out, stored)
     with TemporaryDirectory() as folder:
-        plan = Plan(names, settings, Path(folder))
+        plan = Plan(names, settings, Path(folder), known)
         with tqdm(plan.run(), desc="benchmarks", unit=" items", disable=os.environ.get("L2L_STATIC") == "1") as bar:
             for item in bar:
                 stored["items"].append(item)
-                write_json(out, stored)  # what is measured is kept, whatever becomes of the rest
+                # what is measured is kept, whatever becomes of the rest
+                write_json(out, stored | {"items": [*stored["items"], *(k for k in known if k not in stored["items"])]})
                 bar.write("\n".join(lines(item)), file=sys.stdout)
     with_floor(stored["items"])
-    write_json(out, stored)
+    write_json(out, stored | {"complete": True})
     print(f"Stored in {out}")
     return stored
 

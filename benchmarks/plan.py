@@ -1,7 +1,8 @@
 """What is to be measured, one item after another: races, scaling curves, the roofline."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,6 +13,7 @@ from benchmarks.race import Race, Worker, race
 from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
 
+Item = dict[str, Any]
 ALL = (*RACES, *CURVES, "anatomy", "roofline")
 """Names of what can be measured."""
 ROOFLINE = "B2"
@@ -34,14 +36,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """`names` of `ALL`, measured in a scratch `folder`; items are dictionaries that JSON can hold."""
+    """`names` of `ALL`, measured in a scratch `folder`; items are dictionaries that JSON can hold.
+
+    What is among the `known` items is not measured again.
+    """
 
     names: tuple[str, ...]
     settings: Settings
     folder: Path
+    known: list[Item] = field(default_factory=list)
 
-    def run(self) -> Iterator[dict[str, Any]]:
-        """Measure item after item."""
+    def run(self) -> Iterator[Item]:
+        """Item after item."""
         for threads in self.settings.threads:
             for name in self.names:
                 if name in RACES:
@@ -50,20 +56,27 @@ class Plan:
             if name in CURVES:
                 yield from self.curve(name)
         if "anatomy" in self.names:
-            yield from map(self.anatomy, ANATOMY[: 1 if self.settings.smoke else None])
+            for name in ANATOMY[: 1 if self.settings.smoke else None]:
+                yield self.once({"kind": "anatomy", "workload": name, "threads": 1}, partial(self.anatomy, name))
         if "roofline" in self.names:
             for threads in self.settings.threads:
-                yield self.ceilings(threads)
+                key = {"kind": "roofline", "workload": ROOFLINE, "threads": threads}
+                yield self.once(key, partial(self.ceilings, threads))
 
-    def races(self, name: str, threads: int) -> Iterator[dict[str, Any]]:
+    def once(self, key: Item, measure: Callable[[], Item]) -> Item:
+        """The known item of this key, or what is measured now."""
+        same = (item for item in self.known if all(item.get(name) == value for name, value in key.items()))
+        return next(same, None) or {**key, **measure()}
+
+    def races(self, name: str, threads: int) -> Iterator[Item]:
         """One workload in all its modes."""
         workload, modes = RACES[name]
         problem = self.store(workload)
         for mode in (mode for mode in modes if mode in self.settings.modes):
-            result = self.race(workload, problem, mode, sides_of(mode), threads)
-            yield {"kind": "race", "workload": name, "mode": mode, "threads": threads, **facts(result)}
+            key = {"kind": "race", "workload": name, "mode": mode, "threads": threads}
+            yield self.once(key, partial(self.race, workload, problem, mode, sides_of(mode), threads))
 
-    def curve(self, name: str) -> Iterator[dict[str, Any]]:
+    def curve(self, name: str) -> Iterator[Item]:
         """One scaling curve on one thread, smallest first; a side leaves before it needs too much memory."""
         sizes, modes = CURVES[name]
         points = list(sizes.items())[: 2 if self.settings.smoke else None]
@@ -71,15 +84,15 @@ class Plan:
             sides, before = sides_of(mode), None
             for size, workload in points:
                 if before is not None:
-                    growth = size / before[0]
-                    sides = tuple(s for s in sides if before[1].peak[s] * growth < self.settings.memory)
+                    most = 1e-6 * self.settings.memory * before["size"] / size
+                    sides = tuple(s for s in sides if before["sides"][s]["peak_mb"] < most)
                 if not sides:
                     break
-                result = self.race(workload, self.store(workload), mode, sides, threads=1)
-                before = size, result
-                yield {"kind": "curve", "curve": name, "size": size, "mode": mode, "threads": 1, **facts(result)}
+                key = {"kind": "curve", "curve": name, "size": size, "mode": mode, "threads": 1}
+                before = self.once(key, partial(self.race, workload, self.store(workload), mode, sides, threads=1))
+                yield before
 
-    def anatomy(self, name: str) -> dict[str, Any]:
+    def anatomy(self, name: str) -> Item:
         """Seconds a step of each phase of meta-training on one thread, medians over rounds."""
         problem, sides = self.store(RACES[name][0]), {}
         for side in ("ours", "compiled", "ports"):
@@ -89,9 +102,9 @@ class Plan:
             finally:
                 worker.close()
             sides[side] = {phase: short(median(r[phase] for r in rounds)) for phase in rounds[0]}
-        return {"kind": "anatomy", "workload": name, "threads": 1, "sides": sides}
+        return {"sides": sides}
 
-    def ceilings(self, threads: int) -> dict[str, Any]:
+    def ceilings(self, threads: int) -> Item:
         """The machine's rates, each the median over rounds, and the floor they set."""
         problem = Problem.load(self.store(RACES[ROOFLINE][0]))
         worker = Worker(threads, "benchmarks.roofline")
@@ -103,12 +116,12 @@ class Plan:
         rates["gemm"] = {k: median(r["gemm"][k] for r in rounds) for k in rounds[0]["gemm"]}
         fastest = {mode: short(1 / floor(problem, mode, rates)) for mode in ("train", "evaluate")}
         rates = {k: {n: short(r) for n, r in v.items()} if k == "gemm" else short(v) for k, v in rates.items()}
-        return {"kind": "roofline", "workload": ROOFLINE, "threads": threads, "rates": rates, "fastest": fastest}
+        return {"rates": rates, "fastest": fastest}
 
-    def race(self, workload: Workload, problem: Path, mode: str, sides: tuple[str, ...], threads: int) -> Race:
+    def race(self, workload: Workload, problem: Path, mode: str, sides: tuple[str, ...], threads: int) -> Item:
         """A race with this plan's settings."""
         settings = self.settings
-        return race(workload, problem, mode, sides, threads, settings.rounds, settings.seconds)
+        return facts(race(workload, problem, mode, sides, threads, settings.rounds, settings.seconds))
 
     def store(self, workload: Workload) -> Path:
         """The file of a workload's numbers."""
@@ -123,7 +136,7 @@ def sides_of(mode: str) -> tuple[str, ...]:
     return tuple(filter(available, ("ours", "compiled", "ports", "adam" if mode == "step" else "jax")))
 
 
-def facts(result: Race) -> dict[str, Any]:
+def facts(result: Race) -> Item:
     """A race as JSON holds it: rounds of speed, megabytes, how many times faster ours was than each other side, and
     the same of ours with its compiled kernel.
     """

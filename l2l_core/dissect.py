@@ -6,7 +6,7 @@ followed step by step from fresh weights. Each takes one to three minutes.
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,10 +18,21 @@ from l2l_core.rules import Reflected
 from l2l_core.store import load_tensors, strip, write_json
 from l2l_core.tree import Params
 
-EPISODES, PROBLEMS = 8, 3
-DISTANCES = (-0.03, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.03)
+
+class Size(NamedTuple):
+    """How thoroughly: `episodes` for a meta-gradient, `problems` and `distances` for a surface, `traced` meta-steps."""
+
+    episodes: int
+    problems: int
+    distances: tuple[float, ...]
+    traced: int
+
+
+SIZES = {
+    "smoke": Size(2, 1, (-0.01, 0, 0.01), 5),
+    "paper": Size(8, 3, (-0.03, -0.02, -0.01, -0.005, -0.002, 0, 0.002, 0.005, 0.01, 0.02, 0.03), 250),
+}
 """Along directions of length one: Adam moves a weight by its learning rate, 0.01 at the start of these runs."""
-TRACED = 250
 
 
 def states(chosen: Recipe, checkpoints: Path) -> list[tuple[dict[str, Any], Rule, Params]]:
@@ -52,27 +63,43 @@ def states(chosen: Recipe, checkpoints: Path) -> list[tuple[dict[str, Any], Rule
 
 
 def dissect(chosen: Recipe, checkpoints: Path = Path("checkpoints"), *, scale: str = "paper") -> dict[str, Any]:
-    """The anatomy of a recipe's meta-gradients, as its command stores it; at "smoke", a tiny one."""
-    task, small = chosen.task("train", "cpu"), scale == "smoke"
-    horizon, window = (4, 2) if small else (chosen.horizon, chosen.window)
-    settings = {"horizon": horizon, "window": window}
-    found: dict[str, Any] = {"recipe": chosen.name, "command": f"python -m l2l_core.dissect {chosen.name}"}
-    with kernel.enabled(not small):
+    """The anatomy of a recipe's meta-gradients, as its command stores it; at "smoke", a tiny one of fresh weights."""
+    found = {"recipe": chosen.name, "command": f"python -m l2l_core.dissect {chosen.name}"}
+    with kernel.enabled(scale != "smoke"):
         if chosen.family == "wandering":
-            rules = {"printed": fresh_rule(chosen, 0), "reflected": Reflected(fresh_rule(chosen, 0))}
-            names = {"printed": "readout.bias", "reflected": "rule.readout.bias"}
-            rate, steps = chosen.meta_lr[0], 5 if small else TRACED
-            return found | {key: trace(rule, task, steps, rate, names[key]) for key, rule in rules.items()}
-        all_states = [({"weights": "fresh"}, r := fresh_rule(chosen, 0), weights_of(r))] if small else None
-        entries = []
-        for known, rule, phi in all_states or states(chosen, checkpoints):
-            entry = known | measure(rule, phi, task, 2 if small else EPISODES, **settings)
-            if (known["weights"] == "selected" and known["seed"] == 0) or small:
-                distances = (-0.01, 0, 0.01) if small else DISTANCES
-                entry["surfaces"] = surfaces(rule, phi, task, 1 if small else PROBLEMS, distances=distances, **settings)
-            print(known, flush=True)
-            entries.append(entry)
-    return found | {"states": entries}
+            return found | followed(chosen, SIZES[scale])
+        if scale == "smoke":
+            rule = fresh_rule(chosen, 0)
+            opened = [({"weights": "fresh", "seed": 0}, rule, weights_of(rule))]
+            return found | {"states": taken_apart(chosen, opened, SIZES[scale], horizon=4, window=2)}
+        opened = states(chosen, checkpoints)
+        sizes = {"horizon": chosen.horizon, "window": chosen.window}
+        return found | {"states": taken_apart(chosen, opened, SIZES[scale], **sizes)}
+
+
+def taken_apart(
+    chosen: Recipe, opened: list[tuple[dict[str, Any], Rule, Params]], size: Size, **steps: int
+) -> list[dict[str, Any]]:
+    """The meta-gradients at each of the weights, and for the first of a meta-seed 0 the surfaces around it."""
+    task, entries, drawn = chosen.task("train", "cpu"), [], False
+    for known, rule, phi in opened:
+        entry = known | measure(rule, phi, task, size.episodes, **steps)
+        if known.get("seed") == 0 and not drawn:
+            entry["surfaces"] = surfaces(rule, phi, task, size.problems, distances=size.distances, **steps)
+            drawn = True
+        print(known, flush=True)
+        entries.append(entry)
+    return entries
+
+
+def followed(chosen: Recipe, size: Size) -> dict[str, Any]:
+    """The first meta-steps of a run from fresh weights, and of the same in reflection."""
+    task, rate = chosen.task("train", "cpu"), chosen.meta_lr[0]
+    printed, mirrored = fresh_rule(chosen, 0), Reflected(fresh_rule(chosen, 0))
+    return {
+        "printed": trace(printed, task, size.traced, rate, "readout.bias"),
+        "reflected": trace(mirrored, task, size.traced, rate, "rule.readout.bias"),
+    }
 
 
 def main(names: list[str]) -> None:

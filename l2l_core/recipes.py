@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -147,6 +148,12 @@ def _short_runs(meta_steps: int = 300, b: int = 1, tuning_problems: int = 0) -> 
     return {"smoke": smoke, "paper": paper}
 
 
+def _arm(name: str, summary: str, rule: Callable[[], Rule] = _printed, **settings: Any) -> Recipe:
+    """One arm of the short runs; `settings` are what it changes."""
+    common = {"baselines": {}, "scales": _short_runs(), **_WANDERING}
+    return Recipe(name=name, summary=summary, rule=rule, **{**common, **settings})
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -214,46 +221,23 @@ RECIPES: dict[str, Recipe] = {
             },
             **_MNIST,
         ),
-        Recipe(
-            name="wandering",
-            summary="Short runs by the printed protocol on MNIST averaged to 14×14: does meta-training wander?",
-            rule=_printed,
+        _arm(
+            "wandering",
+            "Short runs by the printed protocol on MNIST averaged to 14×14: does meta-training wander?",
             baselines={"sgd": 3.0, "nag": 1.5, "rmsprop": 0.01, "adam": 0.045},
             scales=_short_runs(tuning_problems=16),
-            **_WANDERING,
         ),
-        Recipe(
-            name="wandering-reflected",
-            summary="The same with random reflection",
-            rule=lambda: Reflected(_printed()),
-            baselines={},
-            scales=_short_runs(),
-            **_WANDERING,
+        _arm("wandering-reflected", "The same with random reflection", lambda: Reflected(_printed())),
+        _arm(
+            "wandering-unbiased",
+            "The same without a bias in the read-out",
+            lambda: Without(_printed(), "readout.bias"),
         ),
-        Recipe(
-            name="wandering-unbiased",
-            summary="The same without a bias in the read-out",
-            rule=lambda: Without(_printed(), "readout.bias"),
-            baselines={},
-            scales=_short_runs(),
-            **_WANDERING,
-        ),
-        Recipe(
-            name="wandering-decay",
-            summary="The same with a learning rate of φ that falls to a quarter",
-            rule=_printed,
-            baselines={},
-            slowdown=100,
-            scales=_short_runs(),
-            **_WANDERING,
-        ),
-        Recipe(
-            name="wandering-four",
-            summary="The same with four optimizees a meta-step, for the same time",
-            rule=_printed,
-            baselines={},
+        _arm("wandering-decay", "The same with a learning rate of φ that falls to a quarter", slowdown=100),
+        _arm(
+            "wandering-four",
+            "The same with four optimizees a meta-step, for the same time",
             scales=_short_runs(meta_steps=120, b=4),
-            **_WANDERING,
         ),
     )
 }

@@ -44,6 +44,20 @@ def test_a_smoke_run_checks_all_sides_and_stores_small_json(tmp_path):
     assert roofline["fastest"].keys() == {"train", "evaluate"}
     assert all(rate > 0 for rate in roofline["rates"]["gemm"].values())
 
+    # broken off after the race: that is kept, the rest is measured
+    race["sides"]["ours"]["speed"] = [123.0]
+    out.write_text(json.dumps({**stored, "complete": False, "items": [race]}))
+    again = run("B2", "roofline", "--smoke", "--threads", "1", "--modes", "train", "--out", str(out))
+    assert again.returncode == 0, again.stderr
+    kept, measured = json.loads(out.read_text())["items"]
+    assert kept["sides"]["ours"]["speed"] == [123.0]
+    assert measured["kind"] == "roofline"
+
+    out.write_text(json.dumps({**stored, "complete": False, "cpu": "abacus"}))
+    refused = run("B2", "--smoke", "--threads", "1", "--out", str(out))
+    assert refused.returncode != 0
+    assert "was measured under another cpu" in refused.stderr
+
 
 def test_the_phases_of_a_window_add_up(tmp_path):
     done = run("anatomy", "--smoke", "--out", str(tmp_path / "found.json"))
