@@ -1,5 +1,6 @@
 """A run's cost is its windows and its validations, counted."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -12,12 +13,13 @@ from l2l_core.cost import cost
 def test_a_clock_that_ticks_once_a_look_gives_the_counts():
     """Looks at the clock: the start, one after every window; before and after the validation."""
     ticks = count()
-    found = cost(RECIPES["quadratic"], "smoke", seconds=3, clock=lambda: next(ticks))
+    budget = replace(RECIPES["quadratic"].budget("smoke"), meta_steps=20, validate_every=10, restarts=3)
+    thrice = replace(RECIPES["quadratic"], scales={"smoke": budget})
+    found = cost(thrice, "smoke", seconds=3, clock=lambda: next(ticks))
     assert found.window == 3 / 2  # looks at 0 (start), 1, 2 (after windows), 3: enough
     assert found.validation == 1
-    budget = RECIPES["quadratic"].budget("smoke")
-    assert found.windows == budget.restarts * budget.meta_steps
-    assert found.validations == budget.restarts * (budget.meta_steps // budget.validate_every + 1)
+    assert found.windows == 3 * 20
+    assert found.validations == 3 * (1 + 2)  # one before the first step
     assert found.meta_seed == found.windows * found.window + found.validations
 
 
