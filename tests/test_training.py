@@ -23,13 +23,13 @@ from l2l_core.training import _identity
 TRAINING = Training(meta_steps=12, lr=0.01, validate_every=4)
 
 
-def setup(task=None, *, name="lstm", rule=None, b=2, window=3, horizon=6, oracle=None):
+def setup(task=None, *, name="lstm", rule=None, b=2, window=3, horizon=6, oracle=None, visited=1.0):
     """A rule, an estimator of its meta-gradient and a validation, all small."""
     rule, task = rule or make(name), task or Quadratic(3, dtype=torch.float64)
     unroll = Unroll(rule, horizon, oracle) if oracle else Unroll(rule, horizon)
     return (
         rule,
-        tbptt(unroll, task, b, window),
+        tbptt(unroll, task, b, window, visited=visited),
         lambda phi: float(evaluate(rule, task, 4, horizon, phi=phi)[:, -1].mean()),
     )
 
@@ -219,6 +219,7 @@ OTHERS = {
     "estimator": (dict(window=2), dict()),
     "estimator ": (dict(b=3), dict()),
     "estimator  ": (dict(oracle=second_order), dict()),
+    "visited": (dict(visited=0.5), dict()),
 }
 
 
