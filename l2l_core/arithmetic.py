@@ -13,7 +13,7 @@ def denormals_flushed() -> Iterator[None]:
     That holds for this thread and those it starts. Saturated gates make many such numbers on the way back through a
     window, and a processor can take a hundred times as long over one as over another number.
     """
-    before = not _denormals_live()
+    before = not denormals_live()
     torch.set_flush_denormal(True)
     try:
         yield
@@ -21,7 +21,7 @@ def denormals_flushed() -> Iterator[None]:
         torch.set_flush_denormal(before)
 
 
-def _denormals_live() -> bool:
+def denormals_live() -> bool:
     """Whether half of the smallest normal number is a number."""
     smallest = torch.tensor(torch.finfo(torch.float32).tiny)
     return bool(smallest / 2 != 0)

@@ -8,6 +8,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -17,10 +18,13 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from l2l_core.arithmetic import denormals_live
 
 SOURCE = Path(__file__).with_name("lstm_kernel.c")
 FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-std=gnu11"]
@@ -56,6 +60,9 @@ class Kernel:
 
     def __init__(self, library: ctypes.CDLL):
         self.library, self.columns = library, library.padded_columns()
+        library.step.argtypes = [ctypes.c_long] * 3 + [ctypes.c_void_p] * 8
+        library.pullback.argtypes = [ctypes.c_long] * 4 + [ctypes.c_void_p] * 9
+        library.step.restype = library.pullback.restype = None
 
     def step(
         self, layers: list[Tensor], readout: Tensor, x: Tensor, h: list[Tensor], c: list[Tensor]
@@ -95,29 +102,38 @@ class Kernel:
 def _kernel(dtype: torch.dtype, hidden: int, layers: int, features: int) -> Kernel | None:
     """Built the first time that a machine asks for it, with the compiler `$CC` or `cc`."""
     sizes = {"REAL": _REAL[dtype], "H": hidden, "LAYERS": layers, "F": features}
-    command = [os.environ.get("CC", "cc"), *FLAGS, "-shared", "-fPIC", *(f"-D{k}={v}" for k, v in sizes.items())]
-    file = _cache() / f"lstm-{_fingerprint(command)}.so"
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    command = [*compiler, *FLAGS, "-shared", "-fPIC", *(f"-D{k}={v}" for k, v in sizes.items())]
     try:
-        if not file.exists():
-            _build(command, file)
-        return Kernel(ctypes.CDLL(str(file)))
-    except (OSError, subprocess.CalledProcessError) as error:
+        return Kernel(_library(command, _cache() / f"lstm-{_fingerprint(command)}.so"))
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # RuntimeError: there is no home
         reason = getattr(error, "stderr", None) or error
         print(f"No LSTM kernel, PyTorch alone is slower but does the same: {reason}", file=sys.stderr)
         return None
 
 
+def _library(command: list[str], file: Path) -> ctypes.CDLL:
+    if file.exists():
+        try:
+            return ctypes.CDLL(str(file))
+        except OSError:  # cut off, or of another system that shares this home
+            pass
+    _build(command, file)
+    return ctypes.CDLL(str(file))
+
+
 def _build(command: list[str], file: Path) -> None:
     began = time.perf_counter()
     file.parent.mkdir(parents=True, exist_ok=True)
-    made = file.with_suffix(f".{os.getpid()}")  # two processes may build at once; a rename is atomic
-    subprocess.run([*command, str(SOURCE), "-o", str(made), "-lm"], capture_output=True, text=True, check=True)
-    os.replace(made, file)
+    with TemporaryDirectory(dir=file.parent) as aside:  # several may build at once; a rename is atomic
+        made = Path(aside) / file.name
+        subprocess.run([*command, str(SOURCE), "-o", str(made), "-lm"], capture_output=True, text=True, check=True)
+        os.replace(made, file)
     print(f"LSTM kernel built in {time.perf_counter() - began:.1f} s.", file=sys.stderr)
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "l2l" / "kernels"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l2l" / "kernels"
 
 
 def _fingerprint(command: list[str]) -> str:
@@ -132,14 +148,24 @@ def _share_out(n: int, work: Callable[[int, int], Any]) -> list[Any]:
     """work(start, stop) for each of PyTorch's threads; the C code runs without Python's lock."""
     threads = torch.get_num_threads() if n > 4096 else 1
     ends = [n * k // threads for k in range(threads + 1)]
+    flush = threads > 1 and not denormals_live()
+
+    def elsewhere(start: int, stop: int) -> Any:
+        torch.set_flush_denormal(flush)  # a thread's own affair, and the pool's are older than the caller's setting
+        return work(start, stop)
+
     # the caller takes a share: the core that it runs on is awake
-    others = [_pool(threads).submit(work, *share) for share in pairwise(ends[1:])]
+    others = [_pool(threads).submit(elsewhere, *share) for share in pairwise(ends[1:])]
     return [work(0, ends[1]), *(other.result() for other in others)]
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads - 1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads stay with the parent
 
 
 def _address(t: Tensor) -> ctypes.c_void_p:

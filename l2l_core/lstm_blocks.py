@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from l2l_core.kernel import kernel_for
+from l2l_core.kernel import Kernel, kernel_for
 
 BLOCK = 2048
 """Coordinates a block on a CPU: enough to amortise a call, few enough for what a step touches to stay in cache."""
@@ -61,7 +61,7 @@ class Memory(NamedTuple):
 def lstm_step(weights: Weights, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
     """One step of every coordinate, which sees `x` `[n, f]`: the read-out `[n]` and the new memory."""
     hidden, n = memory.h[0].shape
-    if (compiled := kernel_for(x, hidden, len(weights.layers))) is not None:
+    if (compiled := _compiled(weights, x, [memory])) is not None:
         update, h, c = compiled.step(*weights, x, *memory)
         return update, Memory(h, c)
     blocks = _blocks(x, n)
@@ -92,7 +92,7 @@ def lstm_pullback(weights: Weights, x: Tensor, memories: list[Memory], upstream:
         columns = active.nonzero().squeeze(1)
         x, upstream = x[:, columns], upstream[:, columns]
         memories = [Memory(*([s[:, columns] for s in part] for part in memory)) for memory in memories]
-    if (compiled := kernel_for(x, len(weights.readout) - 1, len(weights.layers))) is not None:
+    if (compiled := _compiled(weights, x, memories)) is not None:
         h, c = zip(*memories[:-1], strict=True)
         return Weights(*compiled.pullback(*weights, x, h, c, upstream))
     grads = Weights([torch.zeros_like(w) for w in weights.layers], torch.zeros_like(weights.readout))
@@ -163,6 +163,19 @@ def _scratch(weights: Weights, m: int) -> list[_Cell]:
     # layers work one after another, and on the same memory: the less a step touches, the nearer it stays
     gates, tanh = w.new_empty(len(w), m), w.new_empty(len(w) // 4, m)
     return [_Cell(w, gates, tanh) for w in weights.layers]
+
+
+def _compiled(weights: Weights, x: Tensor, memories: list[Memory]) -> Kernel | None:
+    """The kernel, where all that it is given fits together: it does not look, and PyTorch says what does not fit."""
+    (n, below), hidden = x.shape[-2:], len(weights.readout) - 1
+    needed = [(weights.readout, (hidden + 1,))]
+    for w in weights.layers:
+        needed.append((w, (4 * hidden, below + hidden + 1)))
+        below = hidden
+    needed += [(s, (hidden, n)) for memory in memories for part in memory for s in part]
+    if any((t.shape, t.dtype, t.device) != (shape, x.dtype, x.device) for t, shape in needed):
+        return None
+    return kernel_for(x, hidden, len(weights.layers))
 
 
 def _blocks(like: Tensor, n: int) -> list[int]:
