@@ -49,7 +49,8 @@ def between_episodes(grads: Tensor) -> Tensor:
     e = unit.shape[1]
     if e < 2:
         raise ValueError(f"pairs of episodes need at least two, got {e}")
-    return ((unit @ unit.mT).sum((1, 2)) - e) / (e * (e - 1))
+    cosines = unit @ unit.mT  # [w, e, e]; that of an episode without a gradient with itself is 0, not 1
+    return (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)) / (e * (e - 1))
 
 
 def shares(grads: Tensor, phi: Params) -> dict[str, Tensor]:

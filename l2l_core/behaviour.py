@@ -103,8 +103,13 @@ def active(grads: Tensor) -> Tensor:
 
 
 def sample(grads: Tensor, most: int = 2000) -> Tensor:
-    """The gradients of at most so many active coordinates, evenly spread over all of them: `[t, n]` to `[t, m]`."""
+    """The gradients of at most so many active coordinates, evenly spread over all of them: `[t, n]` to `[t, m]`.
+
+    Raises ValueError if no coordinate ever had a gradient.
+    """
     on = active(grads).nonzero().squeeze(1)
+    if not len(on):
+        raise ValueError("no coordinate of this run ever had a gradient")
     return grads[:, on[:: -(-len(on) // most)]]
 
 

@@ -49,8 +49,9 @@ def states(chosen: Recipe, checkpoints: Path) -> list[tuple[dict[str, Any], Rule
     for path in paths:
         tensors, facts = load_tensors(path)
         seed = int(path.parts[-3].removeprefix("seed"))
-        steps = {line["validation"]: line["meta_step"] for line in facts["history"]}
-        at = {"best": steps[facts["best_score"]], "phi": facts["step"]}
+        # the selected weights are the first with the best score; with no finite score, those of the start
+        best = (line["meta_step"] for line in facts["history"] if line["validation"] == facts["best_score"])
+        at = {"best": next(best, 0), "phi": facts["step"]}
         for part, label in (("best", "selected"), ("phi", "last")):
             phi = strip(tensors, f"{part}.")
             phi = {name: phi[name] for name, _ in rule.named_parameters()}  # files keep another order

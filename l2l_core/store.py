@@ -40,7 +40,7 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises ValueError, naming the file, if it is truncated or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is truncated or not JSON ({error}); delete it to make it again") from error
 
 

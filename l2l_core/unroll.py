@@ -33,7 +33,8 @@ def first_order(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tenso
 def gradients(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]:
     """`first_order` for b optimizees where nobody records: leaves `[b, ...]`, values `[b]`.
 
-    Optimizees share nothing, so the gradient of the sum of their losses holds the gradient of each.
+    Optimizees share nothing, so the gradient of the sum of their losses holds the gradient of each. Raises ValueError
+    for a loss that is not one number.
     """
     points = {name: p.detach().requires_grad_() for name, p in params.items()}
     with torch.enable_grad():
@@ -41,6 +42,8 @@ def gradients(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]
             values = loss(*map_tree(lambda leaf: leaf[0], (points, batch))).unsqueeze(0)
         else:
             values = torch.vmap(loss)(points, batch)
+        if values.ndim != 1:
+            raise ValueError(f"a loss is one number an optimizee, got shape {list(values.shape[1:])}; take its mean")
         grads = torch.autograd.grad(values.sum(), list(points.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(points, grads, strict=True)), values.detach()
 

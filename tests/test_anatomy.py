@@ -59,6 +59,12 @@ def test_episodes_are_compared_window_by_window():
     torch.testing.assert_close(between_episodes(grads), torch.tensor([1.0, -1.0, 0.0]).double())
 
 
+def test_an_episode_without_a_gradient_points_nowhere():
+    grads = torch.stack([AXES[:1], AXES[:1], 0 * AXES[:1]])
+    torch.testing.assert_close(between_episodes(grads), torch.tensor([1 / 3]).double())
+    assert between_windows(torch.cat([grads[:1], grads[2:]], 1))[0].tolist() == [1, 0]
+
+
 def test_one_episode_is_no_pair():
     with pytest.raises(ValueError, match="at least two, got 1"):
         between_episodes(torch.ones(1, 2, 3))

@@ -109,6 +109,8 @@ def test_a_sample_is_spread_over_the_active_coordinates():
     found = sample(grads, 5)
     assert found[0].tolist() == [1, 5, 9, 13, 17]
     assert sample(grads).shape == (2, 19)
+    with pytest.raises(ValueError, match="no coordinate of this run ever had a gradient"):
+        sample(0 * grads)
 
 
 def test_every_classic_update_is_explained_by_itself_alone_and_noise_by_none():

@@ -1,12 +1,14 @@
 """What is stored of a recipe's meta-gradients: at its checkpoints, and along a run's first meta-steps."""
 
+from math import inf, nan
+
 import pytest
 
 from l2l_core import RECIPES
 from l2l_core.anatomy import weights_of
 from l2l_core.dissect import SIZES, dissect, states, taken_apart
 from l2l_core.recipes import fresh_rule
-from l2l_core.store import save_tensors
+from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tree import ravel
 
 
@@ -34,6 +36,18 @@ def test_checkpoints_are_opened_at_their_selected_and_their_last_weights_with_an
     assert (ravel(last) == 2 * ravel(selected)).all()
     for rule, phi in zip(rules, phis, strict=True):
         assert list(phi) == [name for name, _ in rule.named_parameters()]
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "step"), [([2.3, 0.5, 0.5], 0.5, 10), ([inf, nan, inf], inf, 0), ([nan, nan, nan], inf, 0)]
+)
+def test_the_selected_weights_are_the_first_with_the_best_score(checkpoints, scores, best, step):
+    path = checkpoints / "mnist" / "paper" / "seed0" / "restart0" / "checkpoint.safetensors"
+    tensors, facts = load_tensors(path)
+    history = [{"meta_step": 10 * k, "validation": score} for k, score in enumerate(scores)]
+    save_tensors(path, tensors, {**facts, "history": history, "best_score": best})
+    known = states(RECIPES["mnist"], checkpoints)[1][0]
+    assert (known["weights"], known["meta_step"]) == ("selected", step)
 
 
 def test_surfaces_are_drawn_around_the_first_weights_of_meta_seed_0_alone(checkpoints):

@@ -8,7 +8,7 @@ from conformance import assert_same
 from safetensors.torch import save_file
 
 from l2l_core import store
-from l2l_core.store import load_tensors, save_tensors, strip, sweep, write_atomically, write_json
+from l2l_core.store import load_tensors, read_json, save_tensors, strip, sweep, write_atomically, write_json
 
 TENSORS = {
     "number": torch.tensor(1.5, dtype=torch.float64),
@@ -70,6 +70,13 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match=r"is truncated or not a checkpoint .* delete it to start again"):
         load_tensors(tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": [1,', b"\xff\xfe\x00", '{"θ": 1}'.encode()[:3]])
+def test_json_that_was_cut_off_is_refused_by_name(content, tmp_path):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.json is truncated or not JSON"):
+        read_json(tmp_path / "x.json")
 
 
 def test_tensors_without_facts_are_refused(tmp_path):

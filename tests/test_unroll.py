@@ -56,6 +56,13 @@ def test_the_gradients_of_many_are_those_of_each(task, b):
     assert not any(leaf.requires_grad for leaf in leaves(found))
 
 
+@pytest.mark.parametrize("b", [1, 2])
+def test_a_loss_that_is_not_one_number_is_refused(b):
+    x = torch.zeros(b, 3)
+    with pytest.raises(ValueError, match=r"one number an optimizee, got shape \[3\]"):
+        gradients(lambda params, batch: (params["x"] - batch).square(), {"x": x}, x)
+
+
 @both_oracles
 def test_a_rule_is_told_the_step_the_horizon_the_loss_and_the_gradient(oracle):
     told = []
