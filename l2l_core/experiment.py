@@ -8,7 +8,7 @@ from l2l_core import kernel
 from l2l_core.distributed import is_writer
 from l2l_core.recipes import Recipe, fresh_rule
 from l2l_core.store import save_tensors
-from l2l_core.training import Trained, meta_train
+from l2l_core.training import Trained, identity, meta_train
 from l2l_core.tree import Params
 
 
@@ -40,8 +40,16 @@ def train_meta_seed(
         raise FloatingPointError(f"all {len(runs)} restarts of meta-seed {seed} diverged: {runs}")
     facts = {"recipe": recipe.name, "scale": scale, "seed": seed, "validation": best.score, "restarts": runs}
     if is_writer():
-        save_tensors(folder / "phi.safetensors", best.phi, facts)
+        save_tensors(folder / "phi.safetensors", best.phi, {**facts, "settings": trained_by(recipe, scale)})
     return best.phi
+
+
+def trained_by(recipe: Recipe, scale: str) -> dict[str, str]:
+    """What must agree for weights to be a result of `recipe` as it stands: what a checkpoint asks, and the data."""
+    rule = fresh_rule(recipe, 0)
+    own = {name: w.detach() for name, w in rule.named_parameters()}
+    found = identity(own, recipe.estimator(rule, scale, "cpu"), recipe.training(scale, recipe.meta_lr[0]), 0)
+    return {**found, "meta_lr": repr(recipe.meta_lr)}
 
 
 def _restart(

@@ -7,6 +7,7 @@ from typing import Any
 
 from l2l_core.claims import RESULTS
 from l2l_core.recipes import Recipe
+from l2l_core.report import numbers_of_problems
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 from l2l_core.tree import Params
 from l2l_core.trials import Trial
@@ -21,6 +22,8 @@ def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -
     untested, on stand-in data. Nothing is changed then.
     """
     metrics = _finished(trial, run)
+    for _, facts in trial.finished("paper", run):
+        _spoken_of(run, facts, metrics)
     names = _into_zoo(trial, run, metrics, zoo) if isinstance(trial, Recipe) else []
     folder = results / trial.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,11 +69,23 @@ def _finished(trial: Trial, run: Path) -> dict[str, Any]:
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
     if metrics["data"].partition(",")[0] not in ("generated", "MNIST"):
         raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
+    planned = numbers_of_problems(trial, "paper")
+    if metrics["problems"] != planned:
+        raise ValueError(f"{run} was tested on {metrics['problems']} problems, not on {planned}; evaluate it again")
+    if lacking := sorted({*trial.baselines} - {*metrics["baselines"]}):
+        raise ValueError(f"{run} lacks the baselines {', '.join(lacking)}; evaluate it again")
     seeds = trial.seeds("paper")
     missing = set(range(seeds)) - {seed["seed"] for seed in metrics["seeds"]}
     if missing:
         raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {seeds}")
     return metrics
+
+
+def _spoken_of(run: Path, facts: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Raise ValueError if a shipped meta-seed, of which `facts` are known, is not the one that was tested."""
+    tested = {seed["seed"]: seed.get("sha256") for seed in metrics["seeds"]}
+    if "sha256" in facts and tested.get(facts["seed"]) != facts["sha256"]:
+        raise ValueError(f"the shipped meta-seed {facts['seed']} is not the one that was tested; evaluate {run} again")
 
 
 def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> None:

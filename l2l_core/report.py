@@ -14,9 +14,11 @@ from torch import Tensor
 from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
 from l2l_core.evaluation import at, evaluate, fitting
+from l2l_core.experiment import trained_by
 from l2l_core.rule import Rule
 from l2l_core.rules import RULES, Scheduled
 from l2l_core.store import check_same, load_tensors, read_json, save_tensors, write_json
+from l2l_core.training import portable
 from l2l_core.trials import Trial
 from l2l_core.types import Task
 
@@ -35,21 +37,26 @@ def tune_baselines(trial: Trial, scale: str, out: Path, *, device: str = "cpu", 
     Each entry: recipe, number of problems, rule, horizon tuned for, lr, validation score, the whole grid, seconds.
     Problems come from the validation set and from a stream of their own.
 
-    Raises ValueError for baselines in `out` that were tuned for another recipe or on another number of problems.
+    Raises ValueError for baselines in `out` that were tuned for another recipe or by other settings.
     """
-    horizons = {trial.horizon, trial.test_steps} if trial.budget(scale).tuning_problems else {trial.horizon}
-    path = out / "baselines.json"
+    problems, task = trial.budget(scale).tuning_problems, trial.task("validation", "cpu")
+    settings = {"recipe": trial.name, "problems": problems, "data": _source(task), "task": portable(repr(task))}
+    settings |= {"average": trial.average, "unit": trial.unit}
+    path, tuned = out / "baselines.json", {}
     entries = read_json(path) if path.exists() else {}
-    for entry in entries.values():
-        # as in a checkpoint, what was written too early to mention a setting does not answer for it
-        check_same(path, entry, recipe=trial.name, problems=trial.budget(scale).tuning_problems)
     for name, start in trial.baselines.items():
-        for horizon in sorted(horizons):
+        for horizon in sorted({trial.horizon, trial.test_steps} if problems else {trial.horizon}):
             key = name if horizon == trial.horizon else f"{name}@{horizon}"
-            if key not in entries:
-                entries[key] = _tune(trial, scale, name, horizon, start, device, key if progress else None)
+            if key in entries:
+                # as in a checkpoint, what was written too early to mention a setting does not answer for it
+                untuned = {} if problems else {"lr": start}
+                check_same(path, entries[key], **settings, rule=name, horizon=horizon, **untuned)
+            else:
+                found = _tune(trial, scale, name, horizon, start, device, key if progress else None)
+                entries[key] = {**settings, **found}
                 write_json(path, entries)
-    return entries
+            tuned[key] = entries[key]
+    return tuned
 
 
 def _tune(
@@ -74,8 +81,6 @@ def _tune(
     grid = [[float(f"{lr:.6g}"), float(f"{value:.6g}") if isfinite(value) else None] for lr, value in tuned.grid]
     seconds = round(time.monotonic() - begun, 1)
     return {
-        "recipe": trial.name,
-        "problems": problems,
         "rule": name,
         "horizon": horizon,
         "lr": tuned.lr,
@@ -90,9 +95,9 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
 
     Writes `out/curves.json`, then `out/metrics.json`, and returns the metrics. What was tested before, of the same
     weights on the same problems, is kept in `out/curves/` and not tested again. Raises FileNotFoundError if no
-    meta-seed has finished, ValueError for one of another recipe or scale.
+    meta-seed has finished, ValueError for one of another recipe or scale, or for anything in `out` by other settings.
     """
-    finished = trial.finished(scale, out)
+    finished = [(rule, _ours(trial, scale, out, facts)) for rule, facts in trial.finished(scale, out)]
     baselines = tune_baselines(trial, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
     runs |= {f"{name} as printed": RULES[name](lr) for name, lr in trial.as_printed.items()}
@@ -112,23 +117,40 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
         seeds.append({**facts, **_numbers(trial, curve), "minus": paired})
         learned.append({"seed": facts["seed"], **_curve(curve)})
 
-    problems = {key.removesuffix("_problems"): n for key, n in vars(trial.budget(scale)).items() if "problems" in key}
+    (out / "metrics.json").unlink(missing_ok=True)  # of earlier curves
     metrics = {
         "recipe": trial.name,
         "summary": trial.summary,
         "scale": scale,
         "command": command,
         "data": _source(trial.task("test", device)),
-        "problems": problems,
+        "problems": numbers_of_problems(trial, scale),
         "best_baseline": best,
         "success": best and _success(seeds, baselines[best]["validation"]),
         "seeds": seeds,
-        "baselines": {name: {**baselines.get(name, {}), **_numbers(trial, curve)} for name, curve in curves.items()},
+        "baselines": {name: {**_short(baselines, name), **_numbers(trial, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
     write_json(out / "curves.json", {"learned": learned, "baselines": {name: _curve(c) for name, c in curves.items()}})
     write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
+
+
+def numbers_of_problems(trial: Trial, scale: str) -> dict[str, int]:
+    """How many a trial takes for each purpose: "tuning", "test" and, where a rule is trained, "validation"."""
+    return {key.removesuffix("_problems"): n for key, n in vars(trial.budget(scale)).items() if "problems" in key}
+
+
+def _ours(trial: Trial, scale: str, out: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a meta-seed, but for the settings by which it was trained, which must be those of now."""
+    if "settings" in facts:
+        check_same(out / f"seed{facts['seed']}", facts["settings"], **trained_by(trial, scale))
+    return {key: value for key, value in facts.items() if key != "settings"}
+
+
+def _short(baselines: dict[str, Any], name: str) -> dict[str, Any]:
+    """The entry of a baseline, but for what is the same for all."""
+    return {k: v for k, v in baselines.get(name, {}).items() if k not in ("data", "task", "average", "unit")}
 
 
 def _source(task: Task) -> str:
@@ -148,6 +170,7 @@ def _test_curves(
         "horizon": horizon if isinstance(rule, Scheduled) else None,  # nothing else reads it
         "weights": _fingerprint(rule),
     }
+    described = portable(repr(trial.task("test", "cpu")))
     pieces, size = [], fitting(task, COORDINATES)
     for first in range(0, problems, size):
         facts |= {"first": first, "problems": min(size, problems - first)}
@@ -159,8 +182,10 @@ def _test_curves(
                 curves = evaluate(
                     rule.to(device), task, facts["problems"], trial.test_steps, progress=label, **settings
                 )
-            save_tensors(path, {"losses": curves}, facts)
-        pieces.append(load_tensors(path)[0]["losses"])
+            save_tensors(path, {"losses": curves}, {**facts, "task": described, "family": trial.family})
+        tensors, known = load_tensors(path)
+        check_same(path, known, task=described, family=trial.family)
+        pieces.append(tensors["losses"])
     return trial.unit * torch.cat(pieces).double()
 
 

@@ -93,7 +93,7 @@ class _Run:
         self.adam = torch.optim.Adam(list(self.phi.values()), lr=training.lr)
         self.step, self.history, self.best, self.best_score = 0, [], self._copy(), inf
         self.spent, self.since, self.saved = 0.0, time.monotonic(), time.monotonic()
-        self.identity = _identity(self.phi, estimator, training, seed)
+        self.identity = identity(self.phi, estimator, training, seed)
         if self.out is not None and is_writer():
             sweep(self.file)
             sweep(self.out / "log.jsonl")
@@ -181,7 +181,7 @@ class _Run:
         tensors, facts = load_tensors(self.file)
         if "identity" not in facts:
             raise ValueError(f"{self.file} is not a checkpoint of meta-training; delete it to start again")
-        stored = {k: _everywhere(v) for k, v in facts["identity"].items()}
+        stored = {k: portable(v) for k, v in facts["identity"].items()}
         # a checkpoint does not answer for settings that it was written too early to mention
         changed = sorted(k for k in stored if stored[k] != self.identity.get(k))
         if changed:
@@ -205,21 +205,21 @@ class _Run:
             write_atomically(self.out / "log.jsonl", log.encode())
 
 
-def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -> dict[str, Any]:
+def identity(phi: Params, estimator: tbptt, training: Training, seed: object) -> dict[str, Any]:
     """What must agree for a checkpoint to be resumed; the number of steps may grow."""
     settings = {k: repr(v) for k, v in asdict(training).items() if k not in ("meta_steps", "patience")}
     unroll = estimator.unroll
     return settings | {
         "seed": str(seed),
         "start": f"{float(ravel(detach(phi)).double().sum()):.9g} over {sum(w.numel() for w in phi.values())} weights",
-        "rule": _everywhere(repr(unroll.rule)),
-        "task": _everywhere(repr(estimator.task)),
+        "rule": portable(repr(unroll.rule)),
+        "task": portable(repr(estimator.task)),
         "data": getattr(estimator.task, "source", "generated"),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
         "visited": str(estimator.visited),
     }
 
 
-def _everywhere(text: str) -> str:
-    # what differs between processes of one run: a function's address, and the number of the process's GPU
+def portable(text: str) -> str:
+    """A description without what differs between processes of one run: addresses, and the number of the GPU."""
     return re.sub(r" at 0x[0-9a-fA-F]+|(?<='cuda):\d+(?=')", "", text)

@@ -15,7 +15,7 @@ from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
 from l2l_core.report import report, tune_baselines
 from l2l_core.results import Results, obtain
-from l2l_core.rules import SGD
+from l2l_core.rules import SGD, CoordinatewiseLSTM
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 from l2l_core.tasks import Quadratic
 
@@ -84,6 +84,8 @@ def test_baselines_are_tuned_again_for_the_whole_test_only_where_they_are_tuned_
         ({"recipe": "mnist"}, "is a run of 'mnist', not of 'quadratic'"),
         ({"scale": "smoke"}, "only paper-scale runs are promoted"),
         ({"data": "stand-in: digits"}, "only runs on real data are promoted"),
+        ({"problems": {"tuning": 0, "test": 2}}, r"was tested on .*'test': 2.* problems, not on .*'test': 4"),
+        ({"baselines": {"adam": {}}}, "lacks the baselines sgd"),
         ({"seeds": []}, r"lacks the meta-seeds \[0, 1, 2\]"),
     ],
 )
@@ -152,6 +154,75 @@ def test_learning_rates_tuned_for_something_else_are_not_used(tmp_path):
     assert tune_baselines(more, "paper", tmp_path, progress=False) == entries
 
 
+STAND_IN = type("Quadratic", (Quadratic,), {"source": "stand-in"})
+"""The same problems from another source."""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": lambda split, device: STAND_IN()}, "data 'generated', not 'stand-in'"),
+        (
+            {"task": lambda split, device: Quadratic(3, device=device)},
+            r"task .*Quadratic\(n=10, .*not .*Quadratic\(n=3, ",
+        ),
+        ({"average": 2}, "average 1, not 2"),
+        ({"unit": 1.0}, "unit 0.1, not 1.0"),
+        ({"horizon": 3, "test_steps": 3}, "horizon 5, not 3"),
+        ({"baselines": {"sgd": 0.02}}, "lr 0.01, not 0.02"),
+    ],
+)
+def test_learning_rates_tuned_by_other_settings_are_not_used(tmp_path, change, message):
+    once = replace(RECIPE, horizon=5, window=5, test_steps=5, baselines={"sgd": 0.01})
+    tune_baselines(once, "paper", tmp_path, progress=False)
+    with pytest.raises(ValueError, match=f"another run: {message}"):
+        tune_baselines(replace(once, **change), "paper", tmp_path, progress=False)
+
+
+def test_a_baseline_that_is_none_any_more_is_not_reported(tmp_path):
+    both = replace(RECIPE, horizon=5, window=5, test_steps=5)
+    assert set(tune_baselines(both, "paper", tmp_path, progress=False)) == {"sgd", "adam"}
+    one = replace(both, baselines={"adam": 0.2})
+    assert set(tune_baselines(one, "paper", tmp_path, progress=False)) == {"adam"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": lambda split, device: STAND_IN()}, "data 'generated', not 'stand-in'"),
+        ({"rule": lambda: CoordinatewiseLSTM(scale=0.5)}, "rule .*scale=1.0.*, not .*scale=0.5"),
+        ({"meta_lr": (1e-2, 1.0)}, r"meta_lr '\(0.01, 0.016\)', not '\(0.01, 1.0\)'"),
+        ({"window": 25}, "estimator 'b=16 window=20 .*', not 'b=16 window=25 "),
+    ],
+)
+def test_weights_that_were_trained_by_other_settings_are_not_reported(run, change, message):
+    before = (run / "metrics.json").read_bytes()
+    with pytest.raises(ValueError, match=f"seed0 belongs to another run: {message}"):
+        report(replace(RECIPE, **change), "paper", run, "the command", progress=False)
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_weights_from_before_their_settings_were_recorded_are_reported(run, tmp_path):
+    phi, facts = load_tensors(run / "seed0" / "phi.safetensors")
+    settings = facts.pop("settings")
+    assert {"rule", "task", "data", "estimator", "lr", "slowdown", "meta_lr", "visited"} <= set(settings)
+    save_tensors(tmp_path / "seed0" / "phi.safetensors", phi, facts)
+    metrics = report(RECIPE, "paper", tmp_path, "the command", progress=False)
+    assert "settings" not in metrics["seeds"][0]
+    assert metrics["seeds"][0]["sum"] == read_json(run / "metrics.json")["seeds"][0]["sum"]
+
+
+def test_curves_on_another_network_are_not_taken_for_those_on_this_one(tmp_path):
+    some = replace(RECIPE, task=lambda split, device: Quadratic(device=device, start_std=0.01))
+    other = replace(RECIPE, task=lambda split, device: Quadratic(device=device, start_std=1.0))
+    args = "paper", SGD(0.01), 100, "cpu", tmp_path, None
+    assert module._test_curves(some, *args).equal(module._test_curves(some, *args))
+    with pytest.raises(ValueError, match=r"belongs to another run: task .*start_std=0.01.*, not .*start_std=1.0"):
+        module._test_curves(other, *args)
+    with pytest.raises(ValueError, match="another run: family 'quadratic', not 'cubic'"):
+        module._test_curves(replace(some, family="cubic"), *args)
+
+
 def test_a_baseline_that_diverges_untuned_is_not_the_best(tmp_path):
     wild = replace(RECIPE, baselines={"sgd": 1e30, "adam": 0.2})
     train_meta_seed(wild, "paper", 0, tmp_path, progress=False)
@@ -173,7 +244,8 @@ def test_a_page_does_not_read_another_recipes_run(run):
         obtain(recipe("mnist"), "book", run)
 
 
-def test_metrics_are_there_only_when_curves_are(tmp_path, monkeypatch):
+def test_metrics_are_there_only_when_their_curves_are(tmp_path, monkeypatch):
+    write_json(tmp_path / "metrics.json", {"recipe": "of an earlier report"})
     train_meta_seed(RECIPE, "paper", 0, tmp_path, progress=False)
     original = module.write_json
 

@@ -18,7 +18,7 @@ from l2l_core.rules import NAG, SGD, Adam, CoordinatewiseLSTM, Grouped, Momentum
 from l2l_core.rules.wrappers import constant
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tasks import Quadratic
-from l2l_core.training import _identity
+from l2l_core.training import identity
 
 TRAINING = Training(meta_steps=12, lr=0.01, validate_every=4)
 
@@ -234,11 +234,11 @@ def test_a_checkpoint_of_another_run_is_refused(differ, tmp_path):
 
 
 def test_processes_on_different_gpus_are_one_run():
-    def identity(device):
+    def described(device):
         rule, estimator, _ = setup(Quadratic(3, device=device))
-        return _identity(phi_of(rule), estimator, TRAINING, 0)
+        return identity(phi_of(rule), estimator, TRAINING, 0)
 
-    assert identity("cuda:0") == identity("cuda:1") == identity("cuda") != identity("cpu")
+    assert described("cuda:0") == described("cuda:1") == described("cuda") != described("cpu")
 
 
 def test_a_rule_with_the_same_weights_and_another_scale_is_another_run(tmp_path):

@@ -134,6 +134,15 @@ def test_a_transfer_is_promoted_without_its_weights(run, tmp_path):
         promote(LITTLE, tmp_path / "run", tmp_path / "results", tmp_path / "zoo")
 
 
+def test_a_transfer_of_rules_that_are_shipped_no_more_is_not_promoted(run, tmp_path):
+    metrics = read_json(run / "metrics.json")
+    metrics["seeds"][3]["sha256"] = "of before"
+    write_json(tmp_path / "run" / "metrics.json", metrics)
+    with pytest.raises(ValueError, match=r"the shipped meta-seed 3 is not the one that was tested; evaluate .* again"):
+        promote(LITTLE, tmp_path / "run", tmp_path / "results", tmp_path / "zoo")
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_page_makes_a_transfer_without_training(run, tmp_path):
     assert obtain(LITTLE, "paper", run).origin == "tested now, at scale paper"
     nothing = replace(LITTLE, source="cubic")
