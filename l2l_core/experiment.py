@@ -1,13 +1,14 @@
 """From a recipe to results: meta-seeds, restarts, selection, baselines and reports, resumable at every point."""
 
 import random
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from l2l_core import kernel
 from l2l_core.distributed import is_writer
 from l2l_core.recipes import Recipe, fresh_rule
-from l2l_core.store import save_tensors
+from l2l_core.store import held, save_tensors
 from l2l_core.training import Trained, identity, meta_train
 from l2l_core.tree import Params
 
@@ -25,9 +26,17 @@ def train_meta_seed(
     """One whole procedure: every restart to its end, the best on validation selected, one φ out.
 
     Writes `out/seed{seed}/restart{r}/…` on the way and `out/seed{seed}/phi.safetensors` at the end, with the
-    scores of all restarts. A run whose meta-gradient stops being finite is recorded as diverged.
+    scores of all restarts. A run whose meta-gradient stops being finite is recorded as diverged. Raises ValueError
+    while another process trains the same.
     """
     folder = out / f"seed{seed}"
+    with held(folder) if is_writer() else nullcontext():
+        return _all_restarts(recipe, scale, seed, folder, device, shard, progress)
+
+
+def _all_restarts(
+    recipe: Recipe, scale: str, seed: int, folder: Path, device: str, shard: tuple[int, int], progress: bool
+) -> Params:
     runs: list[dict[str, Any]] = []
     best: Trained | None = None
     for restart in range(recipe.budget(scale).restarts):

@@ -1,7 +1,10 @@
 """Files that are whole or absent: checkpoints and results are written aside, then renamed into place."""
 
+import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,29 @@ def sweep(path: Path) -> None:
     """Remove what processes that were killed while writing `path` left beside it; nobody may be writing it now."""
     for aside in path.parent.glob(f".{path.name}.*"):
         aside.unlink()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Within, no other process may hold `folder`; a process that ends lets go of it, however it ends.
+
+    Raises ValueError where another holds it. Systems and disks that know no locks are trusted.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"another process is at work in {folder}; wait for it, or use another `out`") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

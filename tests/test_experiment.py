@@ -8,7 +8,7 @@ from conformance import assert_same
 from l2l_core import experiment, training
 from l2l_core.experiment import train_meta_seed
 from l2l_core.recipes import recipe
-from l2l_core.store import load_tensors
+from l2l_core.store import held, load_tensors
 
 TINY = replace(recipe("quadratic").scales["smoke"], meta_steps=2, validate_every=1, b=2, validation_problems=4)
 RECIPE = replace(recipe("quadratic"), window=5, horizon=5, scales={"tiny": replace(TINY, restarts=3)})
@@ -83,6 +83,14 @@ def test_a_meta_seed_of_which_every_restart_diverges_has_no_result(tmp_path, mon
     with pytest.raises(FloatingPointError, match="all 3 restarts of meta-seed 7 diverged"):
         trained(tmp_path)
     assert not (tmp_path / "seed7" / "phi.safetensors").exists()
+
+
+def test_two_processes_do_not_train_one_meta_seed(tmp_path):
+    pytest.importorskip("fcntl")
+    with held(tmp_path / "seed7"), pytest.raises(ValueError, match=r"another process is at work in .*seed7"):
+        trained(tmp_path)
+    assert [path.name for path in (tmp_path / "seed7").iterdir()] == [".lock"]
+    assert set(trained(tmp_path)) == set(trained(tmp_path))  # one after the other, they do
 
 
 def test_killed_between_two_restarts_it_goes_on_with_the_next_to_the_same_end(tmp_path, monkeypatch):

@@ -1,6 +1,11 @@
 """Files that are whole or absent."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -55,6 +60,44 @@ def test_sweeping_removes_what_killed_writers_of_one_file_left(tmp_path):
     sweep(tmp_path / "file")
     sweep(tmp_path / "nowhere" / "file")
     assert {path.name for path in tmp_path.iterdir()} == {".other.12", "file"}
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from l2l_core.store import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_process_holds_a_folder_until_it_ends_however_it_ends(tmp_path):
+    pytest.importorskip("fcntl")
+    env = {**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[1])}
+    command = [sys.executable, "-c", HOLDER, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match=r"another process is at work in .*; wait for it"), store.held(tmp_path):
+            pass
+        with store.held(tmp_path / "beside"):
+            pass
+        other.kill()
+        other.wait()
+    for _ in range(2):
+        with store.held(tmp_path):
+            pass
+
+
+def test_a_disk_without_locks_is_trusted(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with store.held(tmp_path):
+        pass
 
 
 def test_json_is_readable_and_ends_in_a_newline(tmp_path):
