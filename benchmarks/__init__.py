@@ -4,7 +4,8 @@
     python -m benchmarks B1 B2          some of it, into runs/benchmarks/
     python -m benchmarks --help
 
-A run that was broken off goes on where it stopped, as long as its file is there.
+A run that was broken off goes on where it stopped, as long as its unfinished file (`.part`) and the code are the same;
+only a whole one becomes a result.
 
 Absolute numbers depend on the machine and on what else it does; ratios measured side by side do so far less. So each
 *side* (`sides/`) of each *workload* (`workloads.py`) is a process of its own (`worker.py`), pinned to its cores, and

@@ -62,19 +62,22 @@ def main(args: list[str] | None = None) -> dict[str, Any]:
     if missing := sorted(set(asked.threads) - set(threads)):
         print(f"{len(cores())} core(s) here: nothing is run with {missing} threads", file=sys.stderr)
     settings = Settings(asked.rounds, threads, tuple(asked.modes), asked.seconds, 1e9 * asked.memory, asked.smoke)
-    stored, known = header(asked.rounds, asked.seconds) | {"items": []}, []
-    if out.exists() and not read_json(out).get("complete"):
-        known = before(out, stored)
+    # aside, and of another kind than results: those of before stay until these are complete
+    unfinished = out.with_suffix(".part")
+    stored = header(asked.rounds, asked.seconds) | {"memory": asked.memory, "smoke": asked.smoke, "items": []}
+    known = before(unfinished, stored) if unfinished.exists() else []
     with TemporaryDirectory() as folder:
         plan = Plan(names, settings, Path(folder), known)
         with tqdm(plan.run(), desc="benchmarks", unit=" items", disable=os.environ.get("L2L_STATIC") == "1") as bar:
             for item in bar:
                 stored["items"].append(item)
                 # what is measured is kept, whatever becomes of the rest
-                write_json(out, stored | {"items": [*stored["items"], *(k for k in known if k not in stored["items"])]})
+                others = [k for k in known if k not in stored["items"]]
+                write_json(unfinished, stored | {"items": [*stored["items"], *others]})
                 bar.write("\n".join(lines(item)), file=sys.stdout)
     with_floor(stored["items"])
-    write_json(out, stored | {"complete": True})
+    write_json(out, stored)
+    unfinished.unlink(missing_ok=True)
     print(f"Stored in {out}")
     return stored
 

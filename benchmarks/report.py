@@ -2,6 +2,7 @@
 
 import os
 import platform
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from re import sub
@@ -24,6 +25,13 @@ def cpu() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def code() -> str:
+    """What was measured: a digest of the package's own sources."""
+    package = Path(__file__).parents[1] / "l2l_core"
+    sources = [path for kind in ("*.py", "*.c") for path in sorted(package.rglob(kind))]
+    return sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
 def file_name() -> str:
     """The processor's name as a file's."""
     return sub(r"[^a-z0-9]+", "-", sub(r"\((r|tm)\)|@.*", "", cpu().lower())).strip("-") + ".json"
@@ -41,6 +49,7 @@ def header(rounds: int, seconds: float) -> dict[str, Any]:
             continue
     return {
         "cpu": cpu(),
+        "code": code(),
         "cores": len(cores()),
         "versions": versions,
         "allocator": {name: os.environ[name] for name in TUNABLES if name in os.environ},

@@ -63,6 +63,8 @@ def _judge(claim: dict[str, Any], results: Path) -> Judged:
         ours = [float(_evaluate(claim["ours"], words)) for words in names]
     except KeyError as missing:
         return Judged(**fields, verdict="not yet evaluated", detail=f"the results lack {missing}")
+    except IndexError:
+        return Judged(**fields, verdict="not yet evaluated", detail="the results lack meta-seeds in one of their parts")
     verdict = "pass" if over_all and sum(held) > len(held) / 2 else "partial" if any(held) else "fail"
     mean = sum(ours) / len(ours)
     spread = f" ({min(ours):.3g} to {max(ours):.3g})" if max(ours) > min(ours) else ""

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import before
 from benchmarks.check import DifferentWork, same_work
 from benchmarks.floor import floor, optimizee_flops
 from benchmarks.plan import ALL
 from benchmarks.problem import Problem, draw
+from benchmarks.report import code, header
 from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
+from l2l_core.store import write_json
 
 ROOT = Path(__file__).parents[1]
 SIDES = {"ours", "compiled", "ports"} | ({"jax"} if available("jax") else set())
@@ -46,17 +49,31 @@ def test_a_smoke_run_checks_all_sides_and_stores_small_json(tmp_path):
 
     # broken off after the race: that is kept, the rest is measured
     race["sides"]["ours"]["speed"] = [123.0]
-    out.write_text(json.dumps({**stored, "complete": False, "items": [race]}))
+    part = tmp_path / "found.part"
+    part.write_text(json.dumps({**stored, "items": [race]}))
     again = run("B2", "roofline", "--smoke", "--threads", "1", "--modes", "train", "--out", str(out))
     assert again.returncode == 0, again.stderr
     kept, measured = json.loads(out.read_text())["items"]
     assert kept["sides"]["ours"]["speed"] == [123.0]
     assert measured["kind"] == "roofline"
+    assert not part.exists()
 
-    out.write_text(json.dumps({**stored, "complete": False, "cpu": "abacus"}))
+    result = out.read_bytes()
+    part.write_text(json.dumps({**stored, "cpu": "abacus"}))
     refused = run("B2", "--smoke", "--threads", "1", "--out", str(out))
     assert refused.returncode != 0
     assert "was measured under another cpu" in refused.stderr
+    assert out.read_bytes() == result
+
+
+@pytest.mark.parametrize("changed", ["code", "rounds", "memory", "smoke"])
+def test_what_was_measured_by_other_settings_is_not_gone_on_with(changed, tmp_path):
+    now = header(5, 1.0) | {"memory": 6.0, "smoke": False, "items": []}
+    assert now["code"] == code()
+    write_json(tmp_path / "found.part", {**now, "items": [{"kind": "race"}]})
+    assert before(tmp_path / "found.part", now) == [{"kind": "race"}]
+    with pytest.raises(SystemExit, match=f"was measured under another {changed}; delete it"):
+        before(tmp_path / "found.part", now | {changed: "other"})
 
 
 def test_the_phases_of_a_window_add_up(tmp_path):

@@ -125,6 +125,19 @@ def test_the_claim_about_all_networks_waits_for_the_last(tmp_path):
     assert (judged.verdict, judged.detail) == ("not yet evaluated", "the results lack 'mnist-1x5'")
 
 
+@pytest.mark.parametrize("kind", ["seeds", "behaviour"])
+def test_a_claim_waits_for_the_meta_seeds_that_a_part_of_the_results_lacks(tmp_path, kind):
+    folder = tmp_path / "mnist"
+    curve = {"mean": [0.2] * 201}
+    write_json(folder / "curves.json", {"learned": [curve] * 3, "baselines": dict.fromkeys(FOUR, curve)})
+    trait = {"step": 0.9, "size": 2, "persistence": -0.1}
+    write_json(folder / "metrics.json", {"seeds": [{"sum": 1.0}] * (2 if kind == "seeds" else 3)})
+    write_json(folder / "behaviour.json", {"seeds": [trait] * (2 if kind == "behaviour" else 3)})
+    judged = {claim.id: claim for claim in evaluate_all(tmp_path)}
+    assert judged["V1"].verdict == "not yet evaluated"
+    assert "lack meta-seeds" in judged["V1"].detail
+
+
 def test_every_claim_with_a_rule_names_a_trial_and_has_committed_results():
     for claim in evaluate_all():
         assert bool(claim.rule) == (claim.verdict != "not yet evaluated"), claim.id
