@@ -74,7 +74,7 @@ def _is_of_the_learned(rule: str) -> bool:
     """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
     nodes = list(ast.walk(ast.parse(rule)))
     words = [n.id for n in nodes if isinstance(n, ast.Name)] + [n.attr for n in nodes if isinstance(n, ast.Attribute)]
-    return bool({"lstm", "total", "trait"} & set(words))
+    return bool({"lstm", "typical", "total", "trait"} & set(words))
 
 
 def _words(results: Path, name: str, seed: int | None) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
         mean = float(at(torch.tensor(values, dtype=torch.float64), t, last))
         return inf if isnan(mean) else mean
 
-    def lstm(t: int) -> float:
-        return sum(over(curves["learned"][k]["mean"], t) for k in chosen) / len(chosen)
+    def learned(statistic: str, t: int) -> float:
+        return sum(over(curves["learned"][k][statistic], t) for k in chosen) / len(chosen)
 
     def tuned(name: str, t: int) -> float:
         return over(curves["baselines"][name]["mean"], t)
@@ -112,7 +112,8 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
         return sum(metrics["behaviour"][k][name] for k in chosen) / len(chosen)
 
     return {
-        "lstm": lstm,
+        "lstm": lambda t: learned("mean", t),
+        "typical": lambda t: learned("median", t),
         "tuned": tuned,
         "printed": lambda name, t: tuned(f"{name} as printed", t),
         "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),
