@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from l2l_core.catalogue import TRIALS, trial
 from l2l_core.claims import evaluate_all
 from l2l_core.cost import cost
 from l2l_core.distributed import is_writer, join, leave
@@ -18,7 +19,6 @@ from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import Recipe, recipe
 from l2l_core.report import report, tune_baselines
-from l2l_core.transfers import TRIALS, trial
 from l2l_core.trials import Trial
 from l2l_core.zoo import pretrained
 

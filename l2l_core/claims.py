@@ -8,11 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import torch
-
-from l2l_core.evaluation import at
+from l2l_core.catalogue import trial
 from l2l_core.store import read_json
-from l2l_core.transfers import trial
 
 PACKAGE = Path(__file__).parent
 RESULTS = PACKAGE / "results"
@@ -93,13 +90,19 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
     """The words of a rule about one trial, for one meta-seed (by position) or, with None, for the mean over all.
 
     A loss that is NaN is infinite here: comparisons with NaN would hold or not as it happens. Raises ValueError for a
-    step that was not taken.
+    step that was not taken, or not stored.
     """
     average = trial(name).average
     chosen = range(len(curves["learned"])) if seed is None else [seed]
 
+    steps = curves.get("steps") or range(len(curves["learned"][0]["mean"]))
+    place = {step: position for position, step in enumerate(steps)}
+
     def over(values: list[float], t: int, last: int = average) -> float:
-        mean = float(at(torch.tensor(values, dtype=torch.float64), t, last))
+        wanted = range(t - last + 1, t + 1)
+        if not place.keys() >= set(wanted):
+            raise ValueError(f"no steps {wanted[0]} … {t} in the curves of {name!r}")
+        mean = sum(values[place[step]] for step in wanted) / last
         return inf if isnan(mean) else mean
 
     def learned(statistic: str, t: int) -> float:

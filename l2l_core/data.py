@@ -40,7 +40,7 @@ class Images:
     @property
     def real(self) -> bool:
         """False for the embedded stand-in."""
-        return self.source == "MNIST"
+        return "stand-in" not in self.source
 
 
 @cache
@@ -71,7 +71,7 @@ def mnist(split: str) -> Images:
 def _official() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
     folder = _find_mnist()
     if folder is None:
-        return _stand_in()
+        return stand_in("MNIST")
     images, labels, test_images, test_labels = (_read_idx(folder / name, md5) for name, md5 in MNIST_FILES.items())
     return (images.flatten(1), labels.long()), (test_images.flatten(1), test_labels.long()), "MNIST"
 
@@ -107,17 +107,21 @@ def _read_idx(path: Path, md5: str) -> Tensor:
     return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy())
 
 
-def _stand_in() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
+def stand_in(missing: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
+    """Scikit-learn's digits, enlarged to 28×28: training pictures and labels, test ones, and the source in words.
+
+    Says that it runs instead of the `missing` data. Raises ImportError without scikit-learn.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(
-            "no MNIST here, and no scikit-learn for a stand-in: set L2L_DATA to a folder that holds MNIST/raw, or "
-            "pip install 'l2l-core[book]', with which MNIST is downloaded where there is a network"
+            f"no {missing} here, and no scikit-learn for a stand-in: set L2L_DATA to a folder that holds it, or "
+            f"pip install 'l2l-core[book]', with which {missing} is downloaded where there is a network"
         ) from error
 
     source = "stand-in: scikit-learn's 8×8 digits, enlarged"
-    print(f"No MNIST here: running on the {source}. Numbers will differ from the book's.")
+    print(f"No {missing} here: running on the {source}. Numbers will differ from the book's.")
     sys.stdout.flush()
     digits = load_digits()
     small = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16

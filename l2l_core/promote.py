@@ -64,7 +64,7 @@ def _finished(trial: Trial, run: Path) -> dict[str, Any]:
         raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {trial.name!r}")
     if metrics["scale"] != "paper":
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
-    if metrics["data"].partition(",")[0] not in ("generated", "MNIST"):
+    if metrics["data"].partition(",")[0] not in ("generated", "MNIST", "CIFAR-10"):
         raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
     seeds = trial.seeds("paper")
     missing = set(range(seeds)) - {seed["seed"] for seed in metrics["seeds"]}

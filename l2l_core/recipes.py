@@ -16,9 +16,11 @@ from l2l_core.rules import CoordinatewiseLSTM, Reflected, Without
 from l2l_core.store import check_same, load_tensors
 from l2l_core.tasks.mnist import MNISTNetwork
 from l2l_core.tasks.quadratic import Quadratic
+from l2l_core.tasks.wrappers import RandomlyScaled
 from l2l_core.training import Training
 from l2l_core.tree import Params
 from l2l_core.trials import Finished, Problems, Trial
+from l2l_core.types import Task
 from l2l_core.unroll import Unroll
 
 
@@ -49,7 +51,9 @@ class Recipe(Trial):
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes have `horizon` steps in
     windows of `window`; Adam's learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows
-    down as `Training` says.
+    down as `Training` says. `stop` > 0 lets episodes end after any window with that chance. Recipes of one `stream`
+    start from the same weights and train on the same problems, as far as their shapes allow; by default each has its
+    own.
     """
 
     scales: Mapping[str, Budget]
@@ -57,6 +61,8 @@ class Recipe(Trial):
     window: int
     meta_lr: tuple[float, float]
     slowdown: float = inf
+    stop: float = 0.0
+    stream: str = ""
 
     def seeds(self, scale: str) -> int:
         """How many meta-seeds are trained."""
@@ -84,7 +90,7 @@ class Recipe(Trial):
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""
         unroll = Unroll(rule, self.horizon)
-        return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard)
+        return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard, stop=self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
         """φ → mean final loss at the horizon on fixed validation problems, in reported units."""
@@ -104,6 +110,15 @@ def _quadratic(split: str, device: str) -> Quadratic:
 
 def _mnist(split: str, device: str) -> MNISTNetwork:
     return MNISTNetwork(split, device=device)
+
+
+def _small(split: str, device: str) -> MNISTNetwork:
+    return MNISTNetwork(split, device=device, pool=2)
+
+
+def _in_units(split: str, device: str) -> Task:
+    task = _small(split, device)
+    return RandomlyScaled(task, 0.01, 100.0) if split == "train" else task
 
 
 _QUADRATIC = {
@@ -127,7 +142,7 @@ _MNIST = {
 
 _WANDERING = {
     "family": "wandering",
-    "task": lambda split, device: MNISTNetwork(split, device=device, pool=2),
+    "task": _small,
     "horizon": 100,
     "window": 20,
     "test_steps": 100,
@@ -152,6 +167,15 @@ def _arm(name: str, summary: str, rule: Callable[[], Rule] = _printed, **setting
     """One arm of the short runs; `settings` are what it changes."""
     common = {"baselines": {}, "scales": _short_runs(), **_WANDERING}
     return Recipe(name=name, summary=summary, rule=rule, **{**common, **settings})
+
+
+def _cure(name: str, summary: str, **settings: Any) -> Recipe:
+    """The printed protocol on the small task, or with something against the failures of the atlas."""
+    smoke = Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
+    paper = Budget(1000, 100, b=1, validation_problems=8, tuning_problems=8, test_problems=20, seeds=3)
+    common = {"family": "cure", "stream": "cure", "task": _small, "test_steps": 100, "baselines": {}}
+    scales = {"smoke": smoke, "paper": paper}
+    return Recipe(name=name, summary=summary, rule=_printed, scales=scales, **{**_WANDERING, **common, **settings})
 
 
 RECIPES: dict[str, Recipe] = {
@@ -238,6 +262,23 @@ RECIPES: dict[str, Recipe] = {
             "wandering-four",
             "The same with four optimizees a meta-step, for the same time",
             scales=_short_runs(meta_steps=120, b=4),
+        ),
+        _cure(
+            "cure-none",
+            "The printed protocol on MNIST averaged to 14×14: what the cures are held against",
+            baselines={"sgd": 3.0, "nag": 1.5, "rmsprop": 0.01, "adam": 0.045, "adam-cosine": 0.05},
+        ),
+        _cure(
+            "cure-units",
+            "The same, trained with every problem's loss multiplied by a number between 1/100 and 100",
+            task=_in_units,
+        ),
+        _cure(
+            "cure-horizon",
+            "The same, with episodes that may end after any window: 186 steps on average, 500 at most",
+            horizon=500,
+            test_steps=500,
+            stop=0.1,
         ),
     )
 }

@@ -217,6 +217,7 @@ def _identity(phi: Params, estimator: tbptt, training: Training, seed: object) -
         "data": getattr(estimator.task, "source", "generated"),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
         "visited": str(estimator.visited),
+        "stop": str(estimator.stop),
     }
 
 
