@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from l2l_core.ablations import ABLATIONS
 from l2l_core.recipes import RECIPES, recipe
 from l2l_core.tasks.mnist import MNISTNetwork
 from l2l_core.trials import Finished, Problems, Trial
@@ -110,7 +111,7 @@ GRID: dict[tuple[int, int], Transfer] = {(depth, width): _cell(depth, width) for
 
 _SINGLE = {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
 
-TRIALS: dict[str, Trial] = {**RECIPES, **NETWORKS, **VARIANTS, **_SINGLE}
+TRIALS: dict[str, Trial] = {**RECIPES, **ABLATIONS, **NETWORKS, **VARIANTS, **_SINGLE}
 """Everything that can be tested, by name."""
 
 
