@@ -6,9 +6,10 @@ import pytest
 import torch
 from conformance import assert_same
 
-from l2l_core import LogSign, RawGradient, experiment, trial
+from l2l_core import LogSign, RawGradient, experiment, plan, trial
 from l2l_core.ablations import ABLATIONS, ARMS, BASE, FULL_SIZE, INNER_STEPS, SHARES, throughout
 from l2l_core.claims import RESULTS
+from l2l_core.cost import Cost
 from l2l_core.evaluation import at, generator
 from l2l_core.experiment import train_meta_seed
 from l2l_core.features import Multiplied
@@ -186,3 +187,15 @@ def test_results_are_complete_and_hide_no_divergence(name):
         assert len(run["history"]) == SHARES + 1
         finite = all(map(torch.isfinite, torch.tensor(one["mean"])))
         assert finite == (seed["diverged"] == 0)
+
+
+def test_what_they_will_cost_is_planned_for_every_arm_before_they_run(monkeypatch):
+    asked = []
+
+    def cost(arm, scale, *, seconds, clock):
+        asked.append((arm.name, scale))
+        return Cost(window=0.1, validation=1.0, windows=10, validations=2, window_bytes=0)
+
+    monkeypatch.setattr(plan, "cost", cost)
+    assert plan.plan() == dict.fromkeys(ARMS, 3.0)
+    assert asked == [(name, "paper") for name in ARMS]
