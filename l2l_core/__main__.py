@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from l2l_core.ablations import ABLATIONS
 from l2l_core.catalogue import TRIALS, trial
 from l2l_core.claims import evaluate_all
 from l2l_core.cost import cost
@@ -48,11 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_list)
 
     one = commands.add_parser("cost", help="measure for seconds how long meta-training would take, and its memory")
-    _common(one, recipe)
+    _common(one, _trainable)
     one.set_defaults(run=_cost)
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
-    _common(one, recipe)
+    _common(one, _trainable)
     seeds = one.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=_natural, help="train this one meta-seed (default: all of the scale's seeds)")
     seeds.add_argument("--seeds", type=_natural, help="train the meta-seeds 0 … N−1", metavar="N")
@@ -90,6 +91,10 @@ def _common(parser: argparse.ArgumentParser, find: Callable[[str], Trial]) -> No
     parser.add_argument("--scale", default="smoke", help="how much: smoke (seconds) or paper (default: smoke)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto: cuda where there is one (default)")
     parser.add_argument("--out", type=Path, help="where to write (default: runs/NAME/SCALE)")
+
+
+def _trainable(name: str) -> Recipe:
+    return ABLATIONS[name] if name in ABLATIONS else recipe(name)
 
 
 def _natural(word: str) -> int:

@@ -1,5 +1,6 @@
 """Everything that can be tested, by name."""
 
+from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
 from l2l_core.recipes import RECIPES
 from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU
@@ -7,7 +8,7 @@ from l2l_core.trials import Trial
 
 _SINGLE = {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
 
-TRIALS: dict[str, Trial] = {**RECIPES, **NETWORKS, **_SINGLE, **ATLAS, **CURED}
+TRIALS: dict[str, Trial] = {**RECIPES, **ABLATIONS, **NETWORKS, **_SINGLE, **ATLAS, **CURED}
 """Recipes, and trials of their rules on what they were not trained on."""
 
 

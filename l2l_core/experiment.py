@@ -78,5 +78,6 @@ def _restart(
         "validation": trained.score,
         "meta_steps": last["meta_step"],
         "seconds": last["seconds"],
+        "cpu_seconds": last.get("cpu_seconds"),
         "history": [[line["meta_step"], round(line["validation"], 5)] for line in trained.history],
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from l2l_core.evaluation import at, evaluate
 from l2l_core.features import LogSign
@@ -21,7 +22,7 @@ from l2l_core.training import Training
 from l2l_core.tree import Params
 from l2l_core.trials import Finished, Problems, Trial
 from l2l_core.types import Task
-from l2l_core.unroll import Unroll
+from l2l_core.unroll import Oracle, Unroll, first_order
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Recipe(Trial):
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes have `horizon` steps in
     windows of `window`; Adam's learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows
-    down as `Training` says. `stop` > 0 lets episodes end after any window with that chance. Recipes of one `stream`
+    down as `Training` says. `oracle` says what a meta-gradient flows through; `stop` > 0 lets episodes end after any
+    window with that chance. Validation curves are scored by `score(curves, horizon, average)`. Recipes of one `stream`
     start from the same weights and train on the same problems, as far as their shapes allow; by default each has its
     own.
     """
@@ -61,6 +63,8 @@ class Recipe(Trial):
     window: int
     meta_lr: tuple[float, float]
     slowdown: float = inf
+    oracle: Oracle = first_order
+    score: Callable[[Tensor, int, int], Tensor] = at
     stop: float = 0.0
     stream: str = ""
 
@@ -89,16 +93,16 @@ class Recipe(Trial):
 
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""
-        unroll = Unroll(rule, self.horizon)
+        unroll = Unroll(rule, self.horizon, self.oracle)
         return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard, stop=self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
-        """φ → mean final loss at the horizon on fixed validation problems, in reported units."""
+        """φ → mean score on fixed validation problems, in reported units: the loss at the horizon, by default."""
         task, problems = self.task("validation", device), self.budget(scale).validation_problems
 
         def score(phi: Params) -> float:
             curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.family}/validation", phi=phi)
-            return self.unit * float(at(curves, self.horizon, self.average).mean())
+            return self.unit * float(self.score(curves, self.horizon, self.average).mean())
 
         return score
 
@@ -268,11 +272,7 @@ RECIPES: dict[str, Recipe] = {
             "The printed protocol on MNIST averaged to 14×14: what the cures are held against",
             baselines={"sgd": 3.0, "nag": 1.5, "rmsprop": 0.01, "adam": 0.045, "adam-cosine": 0.05},
         ),
-        _cure(
-            "cure-units",
-            "The same, trained with every problem's loss multiplied by a number between 1/100 and 100",
-            task=_in_units,
-        ),
+        _cure("cure-units", "The same, every problem's loss times a number between 1/100 and 100", task=_in_units),
         _cure(
             "cure-horizon",
             "The same, with episodes that may end after any window: 186 steps on average, 500 at most",
