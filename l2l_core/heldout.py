@@ -38,7 +38,7 @@ def score(task: Task, params: Params) -> tuple[float, float]:
 
 def marks(steps: int) -> list[int]:
     """Where a run of so many steps is looked at: the start and ten times after it, evenly in the logarithm from 1 %."""
-    return [0, *sorted({round(steps * 100 ** (k / 9 - 1)) for k in range(10)})]
+    return sorted({0, *(round(steps * 100 ** (k / 9 - 1)) for k in range(10))})
 
 
 def watch(chosen: Trial, rule: Rule, horizon: int, runs: int = RUNS) -> dict[str, list[float]]:
