@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, conv2d, cross_entropy, linear, max_pool2d, relu
 
 from l2l_core.cifar import cifar10
+from l2l_core.data import Images
 from l2l_core.tree import Params, to
 from l2l_core.types import Optimizee, Task
 
@@ -49,13 +50,18 @@ class CIFARNetwork(Task):
         known = set(self.classes) <= set(range(len(CLASSES)))
         if not known or len(set(self.classes)) < max(2, len(self.classes)):
             raise ValueError(f"classes are two or more different numbers from 0 to 9, got {self.classes}")
-        images, numbers = cifar10(self.split), torch.full((len(CLASSES),), -1)
-        numbers[list(self.classes)] = torch.arange(len(self.classes))
-        chosen = numbers[images.labels] >= 0
-        # colours last in memory: convolutions and pooling are half as fast again that way
-        pictures = images.pixels[chosen].view(-1, 3, 32, 32).to(memory_format=torch.channels_last)
+        images = self.images(self.split)
+        # colours last in memory: convolutions and pooling are nearly twice as fast that way
+        pictures = images.pixels.view(-1, 3, 32, 32).to(memory_format=torch.channels_last)
         object.__setattr__(self, "pixels", pictures.to(self.device))
-        object.__setattr__(self, "labels", numbers[images.labels[chosen]].to(self.device))
+        object.__setattr__(self, "labels", images.labels.to(self.device))
+
+    def images(self, split: str) -> Images:
+        """The images of a set that are of the task's classes, their labels numbered anew."""
+        whole, numbers = cifar10(split), torch.full((len(CLASSES),), -1)
+        numbers[list(self.classes)] = torch.arange(len(self.classes))
+        chosen = numbers[whole.labels] >= 0
+        return Images(whole.pixels[chosen], numbers[whole.labels[chosen]], whole.origin[chosen], whole.source)
 
     @property
     def source(self) -> str:
