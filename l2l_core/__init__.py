@@ -4,6 +4,7 @@ Five nouns: a **task** draws optimizees; a **rule** updates them; an **unroll** 
 **estimator** (`tbptt`) turns unrolls into meta-gradients; a **recipe** names an experiment made of the four.
 """
 
+from l2l_core.catalogue import TRIALS, trial
 from l2l_core.evaluation import at, evaluate
 from l2l_core.features import LogSign, RawGradient, log_sign
 from l2l_core.metagrad import tbptt
@@ -13,7 +14,6 @@ from l2l_core.rules import RULES, CoordinatewiseLSTM
 from l2l_core.tasks import TASKS, from_module
 from l2l_core.torch_optim import RuleOptimizer
 from l2l_core.training import Training, meta_train
-from l2l_core.transfers import TRIALS, trial
 from l2l_core.types import Optimizee, Signal, Task
 from l2l_core.unroll import Unroll, first_order, second_order
 from l2l_core.zoo import load_pretrained

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from l2l_core.ablations import ABLATIONS
+from l2l_core.catalogue import TRIALS, trial
 from l2l_core.claims import evaluate_all
 from l2l_core.cost import cost
 from l2l_core.distributed import is_writer, join, leave
@@ -18,7 +20,6 @@ from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import Recipe, recipe
 from l2l_core.report import report, tune_baselines
-from l2l_core.transfers import TRIALS, trial
 from l2l_core.trials import Trial
 from l2l_core.zoo import pretrained
 
@@ -48,11 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_list)
 
     one = commands.add_parser("cost", help="measure for seconds how long meta-training would take, and its memory")
-    _common(one, recipe)
+    _common(one, _trainable)
     one.set_defaults(run=_cost)
 
     one = commands.add_parser("train", help="meta-train a recipe's rule, then tune baselines and test everything")
-    _common(one, recipe)
+    _common(one, _trainable)
     seeds = one.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=_natural, help="train this one meta-seed (default: all of the scale's seeds)")
     seeds.add_argument("--seeds", type=_natural, help="train the meta-seeds 0 … N−1", metavar="N")
@@ -90,6 +91,10 @@ def _common(parser: argparse.ArgumentParser, find: Callable[[str], Trial]) -> No
     parser.add_argument("--scale", default="smoke", help="how much: smoke (seconds) or paper (default: smoke)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto: cuda where there is one (default)")
     parser.add_argument("--out", type=Path, help="where to write (default: runs/NAME/SCALE)")
+
+
+def _trainable(name: str) -> Recipe:
+    return ABLATIONS[name] if name in ABLATIONS else recipe(name)
 
 
 def _natural(word: str) -> int:

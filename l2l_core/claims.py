@@ -8,11 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import torch
-
-from l2l_core.evaluation import at
+from l2l_core.catalogue import trial
 from l2l_core.store import read_json
-from l2l_core.transfers import trial
 
 PACKAGE = Path(__file__).parent
 RESULTS = PACKAGE / "results"
@@ -76,7 +73,7 @@ def _is_of_the_learned(rule: str) -> bool:
     """Whether a rule speaks of the learned optimizer at all; one of baselines alone has no meta-seeds."""
     nodes = list(ast.walk(ast.parse(rule)))
     words = [n.id for n in nodes if isinstance(n, ast.Name)] + [n.attr for n in nodes if isinstance(n, ast.Attribute)]
-    return bool({"lstm", "total", "trait"} & set(words))
+    return bool({"lstm", "typical", "total", "trait"} & set(words))
 
 
 def _words(results: Path, name: str, seed: int | None) -> dict[str, Any]:
@@ -95,17 +92,23 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
     """The words of a rule about one trial, for one meta-seed (by position) or, with None, for the mean over all.
 
     A loss that is NaN is infinite here: comparisons with NaN would hold or not as it happens. Raises ValueError for a
-    step that was not taken.
+    step that was not taken, or not stored.
     """
     average = trial(name).average
     chosen = range(len(curves["learned"])) if seed is None else [seed]
 
+    steps = curves.get("steps") or range(len(curves["learned"][0]["mean"]))
+    place = {step: position for position, step in enumerate(steps)}
+
     def over(values: list[float], t: int, last: int = average) -> float:
-        mean = float(at(torch.tensor(values, dtype=torch.float64), t, last))
+        wanted = range(t - last + 1, t + 1)
+        if not place.keys() >= set(wanted):
+            raise ValueError(f"no steps {wanted[0]} … {t} in the curves of {name!r}")
+        mean = sum(values[place[step]] for step in wanted) / last
         return inf if isnan(mean) else mean
 
-    def lstm(t: int) -> float:
-        return sum(over(curves["learned"][k]["mean"], t) for k in chosen) / len(chosen)
+    def learned(statistic: str, t: int) -> float:
+        return sum(over(curves["learned"][k][statistic], t) for k in chosen) / len(chosen)
 
     def tuned(name: str, t: int) -> float:
         return over(curves["baselines"][name]["mean"], t)
@@ -114,7 +117,8 @@ def vocabulary(curves: dict[str, Any], metrics: dict[str, Any], name: str, seed:
         return sum(metrics["behaviour"][k][name] for k in chosen) / len(chosen)
 
     return {
-        "lstm": lstm,
+        "lstm": lambda t: learned("mean", t),
+        "typical": lambda t: learned("median", t),
         "tuned": tuned,
         "printed": lambda name, t: tuned(f"{name} as printed", t),
         "rival": lambda t: min(tuned(name, t) for name in PAPERS_FOUR),

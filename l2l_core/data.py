@@ -40,7 +40,7 @@ class Images:
     @property
     def real(self) -> bool:
         """False for the embedded stand-in."""
-        return self.source == "MNIST"
+        return "stand-in" not in self.source
 
 
 @cache
@@ -55,15 +55,21 @@ def mnist(split: str) -> Images:
     Raises ValueError for an unknown split or a corrupt file, FileNotFoundError if L2L_DATA is set but incomplete,
     ImportError if there is no stand-in either.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-    train, test, source = _official()
+    return part(split, *_official())
+
+
+def part(split: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], source: str) -> Images:
+    """One of the four sets that official pictures and labels are divided into: A, B and D have 10 : 1 : 1 of `train`.
+
+    Raises ValueError for an unknown one.
+    """
     if split == "test":
         pixels, labels = test
         return Images(pixels, labels, -1 - torch.arange(len(labels)), source)
-    n = len(train[1])
-    bounds = {"train": (0, 10), "validation": (10, 11), "score": (11, 12)}[split]  # in twelfths
-    low, high = (n * bound // 12 for bound in bounds)
+    bounds = {"train": (0, 10), "validation": (10, 11), "score": (11, 12)}  # in twelfths
+    if split not in bounds:
+        raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+    low, high = (len(train[1]) * bound // 12 for bound in bounds[split])
     return Images(train[0][low:high], train[1][low:high], torch.arange(low, high), source)
 
 
@@ -71,7 +77,7 @@ def mnist(split: str) -> Images:
 def _official() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
     folder = _find_mnist()
     if folder is None:
-        return _stand_in()
+        return stand_in("MNIST")
     images, labels, test_images, test_labels = (_read_idx(folder / name, md5) for name, md5 in MNIST_FILES.items())
     return (images.flatten(1), labels.long()), (test_images.flatten(1), test_labels.long()), "MNIST"
 
@@ -107,17 +113,21 @@ def _read_idx(path: Path, md5: str) -> Tensor:
     return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy())
 
 
-def _stand_in() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
+def stand_in(missing: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], str]:
+    """Scikit-learn's digits, enlarged to 28×28: training pictures and labels, test ones, and the source in words.
+
+    Says that it runs instead of the `missing` data. Raises ImportError without scikit-learn.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError(
-            "no MNIST here, and no scikit-learn for a stand-in: set L2L_DATA to a folder that holds MNIST/raw, or "
-            "pip install 'l2l-core[book]', with which MNIST is downloaded where there is a network"
+            f"no {missing} here, and no scikit-learn for a stand-in: set L2L_DATA to a folder that holds it, or "
+            f"pip install 'l2l-core[book]', with which {missing} is downloaded where there is a network"
         ) from error
 
     source = "stand-in: scikit-learn's 8×8 digits, enlarged"
-    print(f"No MNIST here: running on the {source}. Numbers will differ from the book's.")
+    print(f"No {missing} here: running on the {source}. Numbers will differ from the book's.")
     sys.stdout.flush()
     digits = load_digits()
     small = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16

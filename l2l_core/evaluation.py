@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from l2l_core.rule import Rule
 from l2l_core.tree import Params, map_tree, ravel, stack
 from l2l_core.types import Batch, Task
-from l2l_core.unroll import Unroll
+from l2l_core.unroll import Carry, Unroll
 
 PIECE = 20
 """Steps whose minibatches are drawn at once."""
@@ -45,12 +46,31 @@ def evaluate(
     if problems < 1 or steps < 1:
         raise ValueError(f"there is nothing to run: problems = {problems}, steps = {steps}")
     phi = dict(rule.named_parameters()) if phi is None else phi
-    curves = []
+    curves, ends = [], [*range(PIECE, steps, PIECE), steps]
     with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:
         for some in _chunks(task, range(first, first + problems), coordinates, seed):
-            curves.append(_run(Unroll(rule, horizon or steps), phi, some, steps, task))
+            pieces = _run(Unroll(rule, horizon or steps), phi, some, ends, task)
+            curves.append(torch.cat([losses for losses, _ in pieces], 1))
             bar.update(len(some))
     return torch.cat(curves)
+
+
+@torch.no_grad()  # around a generator: its caller's gradients stay on between two snapshots
+def snapshots(
+    rule: Rule, task: Task, problems: int, marks: list[int], *, seed: object = 0, horizon: int | None = None
+) -> Iterator[list[Params]]:
+    """θ_t at the increasing steps `marks` of the runs of `evaluate`, one problem after another.
+
+    Each problem gives a list with an entry a mark. `horizon` is what rules with a schedule are told (default: the last
+    mark). Raises ValueError unless marks increase from 0 or more.
+    """
+    if not marks or marks[0] < 0 or any(later <= mark for mark, later in pairwise(marks)):
+        raise ValueError(f"steps to stop at must increase from 0 or more, got {marks}")
+    unroll, phi = Unroll(rule, horizon or marks[-1]), dict(rule.named_parameters())
+    ends = sorted({*marks, *range(PIECE, marks[-1], PIECE)})
+    for i in range(problems):
+        points = _run(unroll, phi, [generator("problem", seed, i)], ends, task)
+        yield [map_tree(lambda p: p[0], carry.params) for _, carry in points if carry.step in marks]
 
 
 def fitting(task: Task, coordinates: int) -> int:
@@ -64,7 +84,10 @@ def _chunks(task: Task, problems: range, coordinates: int, seed: object) -> Iter
         yield [generator("problem", seed, i) for i in problems[start : start + size]]
 
 
-def _run(unroll: Unroll, phi: Params, gens: list[torch.Generator], steps: int, task: Task) -> Tensor:
+def _run(
+    unroll: Unroll, phi: Params, gens: list[torch.Generator], ends: list[int], task: Task
+) -> Iterator[tuple[Tensor, Carry]]:
+    """The start, then piece after piece of a run: its losses `[b, ·]` and where it stands at each of the `ends`."""
     problems = [task.sample(gen) for gen in gens]
 
     def minibatches(t: int) -> Batch:
@@ -72,12 +95,11 @@ def _run(unroll: Unroll, phi: Params, gens: list[torch.Generator], steps: int, t
 
     first = map_tree(lambda d: d[:, 0], minibatches(1))
     carry = unroll.start(phi, problems[0].loss, stack([p.params for p in problems]), first)
-    losses = [carry.loss.unsqueeze(1)]
-    for done in range(0, steps, PIECE):
-        data = minibatches(min(PIECE, steps - done))
-        piece, carry = unroll(phi, problems[0].loss, carry, data)
-        losses.append(piece[:, 1:])
-    return torch.cat(losses, 1)
+    yield carry.loss.unsqueeze(1), carry
+    for end in ends:
+        if end > carry.step:
+            losses, carry = unroll(phi, problems[0].loss, carry, minibatches(end - carry.step))
+            yield losses[:, 1:], carry
 
 
 def at(curves: Tensor, step: int, average: int = 1) -> Tensor:

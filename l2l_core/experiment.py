@@ -71,7 +71,7 @@ def _restart(
     shard: tuple[int, int],
     progress: bool,
 ) -> tuple[Trained | None, dict[str, Any]]:
-    name = f"{recipe.name}/{seed}/{restart}"
+    name = f"{recipe.stream or recipe.name}/{seed}/{restart}"
     low, high = recipe.meta_lr
     lr = low * (high / low) ** random.Random(name).random()
     rule = fresh_rule(recipe, random.Random(f"{name}/weights").getrandbits(32)).to(device)
@@ -85,7 +85,7 @@ def _restart(
             seed=name,
             out=folder / f"restart{restart}",
             device=device,
-            progress=f"{name}" if progress else None,
+            progress=f"{recipe.name}/{seed}/{restart}" if progress else None,
         )
     except FloatingPointError as error:
         return None, {**record, "diverged": str(error)}
@@ -95,5 +95,6 @@ def _restart(
         "validation": trained.score,
         "meta_steps": last["meta_step"],
         "seconds": last["seconds"],
+        "cpu_seconds": last.get("cpu_seconds"),
         "history": [[line["meta_step"], round(line["validation"], 5)] for line in trained.history],
     }

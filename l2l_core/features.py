@@ -38,6 +38,18 @@ class RawGradient:
 
 
 @dataclass(frozen=True)
+class Multiplied:
+    """The gradient times a constant, one feature. Source: Andrychowicz et al. 2016, appendix A (its alternative)."""
+
+    factor: float
+    size = 1
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """`[...]` to `[..., 1]`."""
+        return self.factor * gradient.unsqueeze(-1)
+
+
+@dataclass(frozen=True)
 class LogSign:
     """`log_sign` with its constant p. Source: Andrychowicz et al. 2016, appendix A."""
 

@@ -44,10 +44,14 @@ class tbptt:
     r"""Meta-gradients by truncated back-propagation through time.
 
     An episode of `horizon` updates on `b` fresh problems is cut into windows. Each window gives one estimate
-    of $\partial_\varphi \frac1b\sum_b\sum_{t=1}^{w} f(\theta_t)$, differentiated through its own `window` steps only;
-    values (θ, the rule's state) are carried to the next. The first point of a window is constant, so its loss
-    is not counted; the last update is credited by the loss that follows it.
+    of $\partial_\varphi \frac1b\sum_b w_b\sum_{t=1}^{w} f_b(\theta_t)$, differentiated through its own `window` steps
+    only, with the problems' weights w_b (1, unless a task says otherwise); values (θ, the rule's state) are carried to
+    the next. The first point of a window is constant, so its loss is not counted; the last update is credited by the
+    loss that follows it.
     Source: Andrychowicz et al. 2016, §2 (w_t = 1) and §3 (window 20).
+
+    `stop` > 0 ends an episode after any of its windows with that chance, and at `horizon` at the latest: lengths are
+    geometric, and the rule cannot know which step is the last.
 
     `shard` = (rank, ranks): every rank draws all problems and keeps its share of b/ranks, so that the mean of
     the ranks' estimates is the estimate of one process.
@@ -62,6 +66,7 @@ class tbptt:
     window: int
     shard: tuple[int, int] = (0, 1)
     visited: float = 1.0
+    stop: float = 0.0
 
     def __post_init__(self) -> None:
         horizon, (rank, ranks) = self.unroll.horizon, self.shard
@@ -71,6 +76,8 @@ class tbptt:
             raise ValueError(f"b = {self.b} optimizees cannot be shared evenly by {ranks} processes (rank {rank})")
         if not 0 < self.visited <= 1 or (self.visited < 1 and self.unroll.oracle is not first_order):
             raise ValueError(f"visited is a share in (0, 1], below 1 for first_order only, got {self.visited}")
+        if not 0 <= self.stop < 1:
+            raise ValueError(f"stop is a chance in [0, 1), got {self.stop}")
 
     def init(self, gen: torch.Generator) -> TBPTTState:
         """The state between two episodes: nothing is drawn yet."""
@@ -93,13 +100,12 @@ class tbptt:
             state = self.begin(phi, state)
         data = self._share(draw(state.problems, self.window, state.gen))
         window = self.unroll, phi, state.problems[0].loss, state.carry, data
-        if self.unroll.oracle is not first_order:
-            estimate, carry = autograd_window(*window)
-        elif self.visited == 1:
-            estimate, carry = graph_free_window(*window)
+        weights = self._share(state.carry.loss.new_tensor([p.weight for p in state.problems]))
+        if self.unroll.oracle is first_order:
+            estimate, carry = graph_free_window(*window, partial(self._credit, weights, state.gen))
         else:
-            estimate, carry = graph_free_window(*window, partial(self._thin, gen=state.gen))
-        if carry.step == self.unroll.horizon:
+            estimate, carry = autograd_window(*window, weights)
+        if carry.step == self.unroll.horizon or self._stops(state.gen):
             return estimate, self.init(state.gen)
         return estimate, state._replace(carry=carry)
 
@@ -124,6 +130,17 @@ class tbptt:
         values = [self._share(tensors[f"carry.{i}"]).to(leaf.device) for i, leaf in enumerate(like)]
         return state._replace(carry=with_leaves(state.carry, [*values, int(tensors["step"])]))
 
+    def _stops(self, gen: torch.Generator) -> bool:
+        # a stream of episodes that never stop early is that of before there was a chance of it
+        return self.stop > 0 and float(torch.rand((), generator=gen)) < self.stop
+
+    def _credit(self, weights: Tensor, gen: torch.Generator, upstream: list[Params]) -> list[Params]:
+        def weighted(u: Tensor) -> Tensor:
+            return weights.view(-1, *[1] * (u.dim() - 1)) * u
+
+        upstream = [map_tree(weighted, u) for u in upstream]
+        return upstream if self.visited == 1 else self._thin(upstream, gen)
+
     def _thin(self, upstream: list[Params], gen: torch.Generator) -> list[Params]:
         # every process draws for all b optimizees, so that the generators of all stay in step
         chance = {k: torch.rand(self.b, *u.shape[1:], generator=gen).to(u.device) for k, u in upstream[0].items()}
@@ -136,11 +153,16 @@ class tbptt:
         return map_tree(lambda leaf: leaf[rank * each : (rank + 1) * each], tree)
 
 
-def autograd_window(unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data: Batch) -> tuple[Estimate, Carry]:
-    """A window differentiated by autograd through everything that its oracle leaves in the graph."""
+def autograd_window(
+    unroll: Unroll, phi: Params, loss: Loss, carry: Carry, data: Batch, weights: Tensor | float = 1.0
+) -> tuple[Estimate, Carry]:
+    """A window differentiated by autograd through everything that its oracle leaves in the graph.
+
+    `weights` `[b]` are those of the problems.
+    """
     phi = {name: w.detach().requires_grad_() for name, w in phi.items()}
     losses, carry = unroll(phi, loss, carry, data)
-    meta_loss = losses[:, 1:].sum(1).mean()
+    meta_loss = (weights * losses[:, 1:].sum(1)).mean()
     grads = torch.autograd.grad(meta_loss, list(phi.values()), allow_unused=True, materialize_grads=True)
     return Estimate(dict(zip(phi, grads, strict=True)), losses.detach()), detach(carry)
 

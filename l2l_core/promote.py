@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from l2l_core.ablations import ABLATIONS
 from l2l_core.claims import RESULTS
 from l2l_core.recipes import Recipe
 from l2l_core.report import numbers_of_problems
@@ -17,14 +18,16 @@ from l2l_core.zoo import ZOO
 def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -> list[str]:
     """Copy a finished paper-scale run into `results/`, and a recipe's rules into the zoo; return the rules' names.
 
-    The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`.
+    The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`; the
+    rules of an ablation, which nobody is meant to use, stay where they are.
     Raises ValueError, saying what is missing, for any other run: of another trial or scale, with seeds unfinished or
     untested, on stand-in data. Nothing is changed then.
     """
     metrics = _finished(trial, run)
     for _, facts in trial.finished("paper", run):
         _spoken_of(run, facts, metrics)
-    names = _into_zoo(trial, run, metrics, zoo) if isinstance(trial, Recipe) else []
+    rules = _trained(trial, run, metrics) if isinstance(trial, Recipe) else {}
+    names = _into_zoo(trial.name, metrics, rules, zoo) if rules and trial.name not in ABLATIONS else []
     folder = results / trial.name
     folder.mkdir(parents=True, exist_ok=True)
     for file in ("metrics.json", "curves.json"):
@@ -32,21 +35,19 @@ def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -
     return names
 
 
-def _into_zoo(recipe: Recipe, run: Path, metrics: dict[str, Any], zoo: Path) -> list[str]:
-    _trained(recipe, run, metrics)
-    rules = {seed["seed"]: _tested(run, seed) for seed in metrics["seeds"]}
+def _into_zoo(recipe: str, metrics: dict[str, Any], rules: dict[int, Params], zoo: Path) -> list[str]:
     seeds = sorted(metrics["seeds"], key=lambda seed: seed["validation"])
     median = seeds[(len(seeds) - 1) // 2]["seed"]
-    for old in zoo.glob(f"{recipe.name}-lstm*"):
+    for old in zoo.glob(f"{recipe}-lstm*"):
         old.unlink()
     names = []
     for seed in seeds:
         k = seed["seed"]
-        name = f"{recipe.name}-lstm" + ("" if k == median else f"-seed{k}")
+        name = f"{recipe}-lstm" + ("" if k == median else f"-seed{k}")
         path = zoo / f"{name}.safetensors"
-        save_tensors(path, rules[k], {"recipe": recipe.name, "seed": k})
+        save_tensors(path, rules[k], {"recipe": recipe, "seed": k})
         card = {
-            "recipe": recipe.name,
+            "recipe": recipe,
             "seed": k,
             "command": metrics["command"],
             "versions": metrics["versions"],
@@ -67,7 +68,7 @@ def _finished(trial: Trial, run: Path) -> dict[str, Any]:
         raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {trial.name!r}")
     if metrics["scale"] != "paper":
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
-    if metrics["data"].partition(",")[0] not in ("generated", "MNIST"):
+    if metrics["data"].partition(",")[0] not in ("generated", "MNIST", "CIFAR-10"):
         raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
     planned = numbers_of_problems(trial, "paper")
     if metrics["problems"] != planned:
@@ -88,7 +89,8 @@ def _spoken_of(run: Path, facts: dict[str, Any], metrics: dict[str, Any]) -> Non
         raise ValueError(f"the shipped meta-seed {facts['seed']} is not the one that was tested; evaluate {run} again")
 
 
-def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> None:
+def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> dict[int, Params]:
+    """The weights of all meta-seeds, if each was trained to its end."""
     budget = recipe.budget("paper")
     fewer = [seed["seed"] for seed in metrics["seeds"] if len(seed["restarts"]) < budget.restarts]
     if fewer:
@@ -101,6 +103,7 @@ def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> None:
     ]
     if short:
         raise ValueError(f"{run} stopped before its {budget.meta_steps} meta-steps ({'; '.join(short)})")
+    return {seed["seed"]: _tested(run, seed) for seed in metrics["seeds"]}
 
 
 def _tested(run: Path, seed: dict[str, Any]) -> Params:

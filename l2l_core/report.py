@@ -101,6 +101,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     baselines = tune_baselines(trial, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
     runs |= {f"{name} as printed": RULES[name](lr) for name, lr in trial.as_printed.items()}
+    runs |= {f"{name} carried over": RULES[name](lr) for name, lr in trial.carried.items()}
     curves = {}
     for name, rule in runs.items():
         horizon = baselines.get(name, {}).get("horizon", trial.horizon)
@@ -115,7 +116,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
             name: _statistics(trial, curve - other, trial.horizon) for name, other in curves.items() if "@" not in name
         }
         seeds.append({**facts, **_numbers(trial, curve), "minus": paired})
-        learned.append({"seed": facts["seed"], **_curve(curve)})
+        learned.append({"seed": facts["seed"], **_curve(trial, curve)})
 
     (out / "metrics.json").unlink(missing_ok=True)  # of earlier curves
     metrics = {
@@ -131,7 +132,8 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
         "baselines": {name: {**_short(baselines, name), **_numbers(trial, curve)} for name, curve in curves.items()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    write_json(out / "curves.json", {"learned": learned, "baselines": {name: _curve(c) for name, c in curves.items()}})
+    shown = {name: _curve(trial, curve) for name, curve in curves.items()}
+    write_json(out / "curves.json", {"steps": trial.kept, "learned": learned, "baselines": shown})
     write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
 
@@ -212,10 +214,11 @@ def _numbers(trial: Trial, curves: Tensor) -> dict[str, Any]:
     return {"at": at_steps, "sum": total, "diverged": diverged}
 
 
-def _curve(curves: Tensor) -> dict[str, list[float]]:
+def _curve(trial: Trial, curves: Tensor) -> dict[str, list[float]]:
     def short(values: Tensor) -> list[float]:
         return [float(f"{value:.5g}") for value in values.tolist()]
 
+    curves = curves[:, trial.kept]
     return {"mean": short(curves.mean(0)), "median": short(curves.median(0).values)}
 
 

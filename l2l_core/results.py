@@ -33,6 +33,12 @@ class Results(NamedTuple):
         return np.array(self.curves["baselines"][name][statistic])
 
     @property
+    def steps(self) -> np.ndarray:
+        """The steps t that the curves have: of long runs, not every one (`Trial.kept`)."""
+        first = next(iter(self.curves["learned"]))["mean"]
+        return np.array(self.curves.get("steps", range(len(first))))
+
+    @property
     def median_seed(self) -> int:
         """The position of the meta-seed with the median validation score: the one to show where one is shown."""
         order = np.argsort([seed["validation"] for seed in self.metrics["seeds"]])

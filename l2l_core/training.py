@@ -93,6 +93,7 @@ class _Run:
         self.adam = torch.optim.Adam(list(self.phi.values()), lr=training.lr)
         self.step, self.history, self.best, self.best_score = 0, [], self._copy(), inf
         self.spent, self.since, self.saved = 0.0, time.monotonic(), time.monotonic()
+        self.worked, self.began = 0.0, time.process_time()
         self.identity = identity(self.phi, estimator, training, seed)
         if self.out is not None and is_writer():
             sweep(self.file)
@@ -138,7 +139,8 @@ class _Run:
         value = validate(self.phi)
         if value < self.best_score:
             self.best, self.best_score = self._copy(), value
-        line = {"meta_step": self.step, "validation": value, "best": self.best_score, "seconds": self.seconds}
+        line = {"meta_step": self.step, "validation": value, "best": self.best_score}
+        line |= {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
         self.history.append(line)
         if self.out is not None and is_writer():
             self.out.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,11 @@ class _Run:
     def seconds(self) -> float:
         """Wall-clock time spent in this run, over all its sittings."""
         return round(self.spent + time.monotonic() - self.since, 2)
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """Processor time of this process, likewise; None if a sitting did not record it."""
+        return None if self.worked is None else round(self.worked + time.process_time() - self.began, 2)
 
     def save_now_and_then(self) -> None:
         if agreed(time.monotonic() - self.saved > 60, self.device):
@@ -174,6 +181,7 @@ class _Run:
             "best_score": self.best_score,
             "history": self.history,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
         }
         save_tensors(self.file, tensors, facts)
 
@@ -199,7 +207,7 @@ class _Run:
         cpu = {k: v.cpu() for k, v in strip(tensors, "estimator.").items()}
         self.state = self.estimator.unpack(cpu, self.phi)
         self.step, self.best_score, self.history = facts["step"], facts["best_score"], facts["history"]
-        self.spent = facts["seconds"]
+        self.spent, self.worked = facts["seconds"], facts.get("cpu_seconds")
         if is_writer():
             log = "".join(json.dumps(line) + "\n" for line in self.history)
             write_atomically(self.out / "log.jsonl", log.encode())
@@ -217,6 +225,7 @@ def identity(phi: Params, estimator: tbptt, training: Training, seed: object) ->
         "data": getattr(estimator.task, "source", "generated"),
         "estimator": f"b={estimator.b} window={estimator.window} horizon={unroll.horizon} {unroll.oracle.__name__}",
         "visited": str(estimator.visited),
+        "stop": str(estimator.stop),
     }
 
 

@@ -32,7 +32,7 @@ class Trial(ABC):
     `task(split, device)` makes the task for one set of data. Baselines are tuned for `horizon` steps, and again for
     all `test_steps`, over which curves are reported, multiplied by `unit`; "at step t" averages the last `average`
     steps. `baselines` maps the hand-designed rules to learning rates at which their tuning starts, `as_printed` to
-    those that recover the paper's own curves.
+    those that recover the paper's own curves, `carried` to those that were tuned on another task.
     """
 
     name: str
@@ -46,6 +46,14 @@ class Trial(ABC):
     unit: float = 1.0
     average: int = 1
     as_printed: Mapping[str, float] = field(default_factory=dict)
+    carried: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> list[int]:
+        """Steps whose losses are stored: all to 200, then those that "at step t" averages at 20 steps t a decade."""
+        marks = {round(10 ** (k / 20)) for k in range(46, 200)} | {self.horizon, self.test_steps}
+        near = {t for mark in marks for t in range(mark - self.average + 1, mark + 1)}
+        return sorted(t for t in {*range(201), *near} if t <= self.test_steps)
 
     def budget(self, scale: str) -> Problems:
         """The budget at `scale`. Raises ValueError for an unknown one."""

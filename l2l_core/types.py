@@ -32,12 +32,14 @@ class Signal(NamedTuple):
 class Optimizee(NamedTuple):
     """One problem: a start θ_0, a loss, and a stream of minibatches.
 
-    `batches(t, gen)` draws the next t minibatches; their leaves carry a leading axis t.
+    `batches(t, gen)` draws the next t minibatches; their leaves carry a leading axis t. `weight` is what a unit of its
+    loss counts in meta-training.
     """
 
     params: Params
     loss: Loss
     batches: Callable[[int, torch.Generator], Batch]
+    weight: float = 1.0
 
 
 class Task(ABC):

@@ -12,7 +12,18 @@ from torch import Tensor, nn
 import l2l_core
 from l2l_core import RULES, LogSign, Rule, Task, from_module
 from l2l_core.metagrad import draw
-from l2l_core.rules import HAND_DESIGNED, SGD, Adam, CoordinatewiseLSTM, Grouped, Reflected, Scheduled, Without, cosine
+from l2l_core.rules import (
+    HAND_DESIGNED,
+    SGD,
+    Adam,
+    CoordinatewiseLSTM,
+    Forgetful,
+    Grouped,
+    Reflected,
+    Scheduled,
+    Without,
+    cosine,
+)
 from l2l_core.tasks import Quadratic
 from l2l_core.tree import Params, leaves, map_tree, stack
 from l2l_core.types import Optimizee
@@ -39,6 +50,7 @@ _MAKERS: dict[str, Callable[[], Rule]] = {name: _named(name) for name in RULES} 
     # what wrappers add to the table: wrapped in one another, around rules with and without a pullback of their own
     "scheduled lstm": lambda: Scheduled(small_lstm(features=LogSign()), cosine),
     "lstm without a bias": lambda: Without(small_lstm(features=LogSign()), "readout.bias"),
+    "forgetful lstm": lambda: Forgetful(small_lstm(features=LogSign()), every=2),
     "reflected adam": lambda: Reflected(Adam(0.05), seed=3),
     "two lstms": lambda: Grouped({"matrices": small_lstm(features=LogSign()), "others": small_lstm()}, by_rank),
     "lstm and sgd": lambda: Grouped({"matrices": Reflected(small_lstm()), "others": SGD(0.05)}, by_rank),

@@ -4,9 +4,10 @@ from math import nan
 
 import pytest
 
+from l2l_core.catalogue import TRIALS
 from l2l_core.claims import RESULTS, evaluate_all, vocabulary
 from l2l_core.store import read_json, write_json
-from l2l_core.transfers import GRID, TRIALS
+from l2l_core.transfers import GRID
 
 FOUR = ("sgd", "nag", "rmsprop", "adam")
 

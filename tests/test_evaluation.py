@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2l_core import RULES, Task, at, evaluate
-from l2l_core.evaluation import PIECE, generator
+from l2l_core.evaluation import PIECE, generator, snapshots
 from l2l_core.rules import SGD
 from l2l_core.tasks import Quadratic
+from l2l_core.tree import map_tree
 
 both_tasks = pytest.mark.parametrize("task", TASKS)
 
@@ -130,3 +131,24 @@ def test_names_are_streams_of_chance():
 def test_running_nothing_is_refused(nothing):
     with pytest.raises(ValueError, match="nothing to run"):
         evaluate(RULES["sgd"](0.1), Quadratic(3), **nothing)
+
+
+@both_tasks
+@pytest.mark.parametrize("name", ["adam", "lstm-log-sign"])
+def test_snapshots_are_the_points_whose_losses_are_the_curve(task, name):
+    task, marks = TASKS[task](), [0, 1, PIECE, PIECE + 3]
+    curves = evaluate(make(name), task, 2, marks[-1], seed="s")
+    for i, points in enumerate(snapshots(make(name), task, 2, marks, seed="s")):
+        assert torch.is_grad_enabled()
+        gen = generator("problem", "s", i)
+        problem = task.sample(gen)
+        stream = problem.batches(marks[-1] + 1, gen)
+        for mark, point in zip(marks, points, strict=True):
+            batch = map_tree(lambda d, mark=mark: d[mark], stream)
+            torch.testing.assert_close(problem.loss(point, batch), curves[i, mark])
+
+
+@pytest.mark.parametrize("marks", [[], [-1], [0, 0], [5, 2]])
+def test_snapshots_are_taken_in_order(marks):
+    with pytest.raises(ValueError, match="steps to stop at must increase"):
+        next(snapshots(SGD(0.1), Quadratic(3), 1, marks))

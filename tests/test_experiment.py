@@ -21,7 +21,7 @@ def trained(out):
 def finished(out):
     """The selected weights and the record of all restarts, without the time they took."""
     phi, facts = load_tensors(out / "seed7" / "phi.safetensors")
-    return phi, {**facts, "restarts": [{**one, "seconds": 0} for one in facts["restarts"]]}
+    return phi, {**facts, "restarts": [{**one, "seconds": 0, "cpu_seconds": 0} for one in facts["restarts"]]}
 
 
 def diverging(monkeypatch, *restarts):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2l_core import LogSign, RawGradient, log_sign
+from l2l_core.features import Multiplied
 
 
 def of(x, p=10.0):
@@ -83,7 +84,11 @@ def test_its_derivative_is_that_of_the_branch_it_is_on(x):
 def test_features_stand_on_a_new_last_axis(shape):
     x = torch.zeros(shape)
     assert log_sign(x).shape == (*shape, 2) == (*shape, LogSign().size)
-    assert RawGradient()(x).shape == (*shape, 1)
+    assert RawGradient()(x).shape == Multiplied(2.0)(x).shape == (*shape, 1)
+
+
+def test_a_multiplied_gradient_is_that():
+    assert Multiplied(300.0)(torch.tensor([0.0, -0.5])).flatten().tolist() == [0, -150]
 
 
 @pytest.mark.parametrize("p", [0, -1.0])

@@ -35,7 +35,7 @@ def setup(task=None, *, name="lstm", rule=None, b=2, window=3, horizon=6, oracle
 
 
 def without_seconds(history):
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in history]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "cpu_seconds")} for line in history]
 
 
 def log_of(out):
@@ -166,9 +166,22 @@ def assert_same_run(one, other):
     assert list(tensors) == list(others)
     assert_same(tensors, others)
     for some in (facts, other_facts):
-        some["history"], some["seconds"] = without_seconds(some["history"]), 0
+        some["history"], some["seconds"], some["cpu_seconds"] = without_seconds(some["history"]), 0, 0
     assert facts == other_facts
     assert without_seconds(log_of(one)) == without_seconds(log_of(other)) == facts["history"]
+
+
+def test_processor_time_adds_up_over_sittings_and_is_unknown_where_one_did_not_record_it(tmp_path):
+    spent = []
+    for steps in (4, 8):
+        trained = meta_train(*setup(), replace(TRAINING, meta_steps=steps), out=tmp_path)
+        spent.append(trained.history[-1]["cpu_seconds"])
+    assert 0 < spent[0] < spent[1]
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, facts = load_tensors(path)
+    del facts["cpu_seconds"]
+    save_tensors(path, tensors, facts)
+    assert meta_train(*setup(), TRAINING, out=tmp_path).history[-1]["cpu_seconds"] is None
 
 
 def test_a_run_killed_again_and_again_ends_as_one_that_was_not_to_the_bit(tmp_path):

@@ -7,7 +7,7 @@ from l2l_core.rule import Rule
 from l2l_core.rules.adaptive import Adam, RMSprop
 from l2l_core.rules.lstm import CoordinatewiseLSTM
 from l2l_core.rules.sgd import NAG, SGD, Momentum
-from l2l_core.rules.wrappers import Grouped, Reflected, Scheduled, Without, constant, cosine
+from l2l_core.rules.wrappers import Forgetful, Grouped, Reflected, Scheduled, Without, constant, cosine
 
 RULES: dict[str, Callable[..., Rule]] = {
     "sgd": SGD,
@@ -33,6 +33,7 @@ __all__ = [
     "SGD",
     "Adam",
     "CoordinatewiseLSTM",
+    "Forgetful",
     "Grouped",
     "Momentum",
     "RMSprop",

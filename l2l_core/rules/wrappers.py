@@ -1,7 +1,8 @@
-"""Rules made of rules: a schedule over time, a reflection of coordinates, a weight less, a division into groups."""
+"""Rules made of rules: a schedule, a reflection, a weight less, a memory that ends, a division into groups."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from math import cos, pi
 from typing import NamedTuple
 from zlib import crc32
@@ -158,6 +159,53 @@ class Without(Rule):
 
     def _whole(self, phi: Params) -> Params:
         return {**_within(phi, "rule."), self.name: self.rule.get_buffer(self.name)}
+
+
+class Forgetful(Rule):
+    r"""Another rule whose memory begins anew at every step t that `every` divides: $(g_t, s_{t+1}) = m(\nabla_t, s_0)$.
+
+    With windows as long as that, it is the rule that training code makes which does not carry the memory from one
+    window to the next. Raises ValueError unless `every` ≥ 1.
+    """
+
+    def __init__(self, rule: Rule, every: int):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"a memory lasts at least one step, got every = {every}")
+        self.rule, self.every = rule, every
+
+    def extra_repr(self) -> str:
+        """What the inner rule does not show."""
+        return f"every={self.every}"
+
+    def init(self, params: Params) -> State:
+        """The inner rule's state."""
+        return self.rule.init(params)
+
+    def update(self, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """The inner rule's, from its first state where that is due."""
+        return self.rule.update(signal, self.rule.init(params) if self._due(signal) else state, params)
+
+    def update_many(self, phi: Params, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
+        """The same."""
+        inner = _within(phi, "rule.")
+        state = self.rule.start_many(inner, params) if self._due(signal) else state
+        return self.rule.update_many(inner, signal, state, params)
+
+    def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
+        """The sum over the pieces between two beginnings: nothing flows from one to another."""
+        inner, due = _within(phi, "rule."), [t for t, (signal, _) in enumerate(seen) if self._due(signal)]
+        total = {name: torch.zeros_like(w) for name, w in inner.items()}
+        for first, last in pairwise(sorted({0, *due, len(seen)})):
+            start = self.rule.start_many(inner, seen[first][1]) if first in due else states[first]
+            piece = slice(first, last)
+            memories = [start, *states[first + 1 : last + 1]]
+            grads = self.rule.pullback(inner, seen[piece], memories, upstream[piece])
+            total = {name: total[name] + g for name, g in grads.items()}
+        return {f"rule.{name}": g for name, g in total.items()}
+
+    def _due(self, signal: Signal) -> bool:
+        return signal.step % self.every == 0
 
 
 class Grouped(Rule):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from l2l_core.data import mnist
+from l2l_core.data import Images, mnist
 from l2l_core.tree import Params, to
 from l2l_core.types import Optimizee, Task
 
@@ -23,7 +23,8 @@ class MNISTNetwork(Task):
     its curves' plateau). With width 20 and one hidden layer: 15,910 coordinates.
 
     `pool` = 2 or 4 averages squares of so many pixels a side, for a network that is cheaper to train: 196 or 49
-    inputs instead of 784, 4,150 or 1,210 coordinates. Raises ValueError for one that does not divide 28.
+    inputs instead of 784, 4,150 or 1,210 coordinates. `images` finds a set of other pictures of 28×28 pixels. Raises
+    ValueError for a `pool` that does not divide 28.
     """
 
     split: str = "train"
@@ -35,19 +36,20 @@ class MNISTNetwork(Task):
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
     pool: int = field(default=1, repr=False)  # `source` says it, and the checkpoints of before know no such field
+    images: Callable[[str], Images] = field(default=mnist, repr=False)  # likewise
     pixels: Tensor = field(init=False, repr=False, compare=False)
     labels: Tensor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        images = mnist(self.split)
+        images = self.images(self.split)
         object.__setattr__(self, "pixels", pooled(images.pixels, self.pool).to(self.device))
         object.__setattr__(self, "labels", images.labels.to(self.device))
 
     @property
     def source(self) -> str:
-        """Where the images come from: "MNIST", or a stand-in's description; and how they were made smaller."""
+        """Where the images come from, "MNIST" or a stand-in's description, say; and how they were made smaller."""
         smaller = f", averaged over {self.pool}×{self.pool} pixels" if self.pool > 1 else ""
-        return mnist(self.split).source + smaller
+        return self.images(self.split).source + smaller
 
     def sample(self, gen: torch.Generator) -> Optimizee:
         """Draw a start; minibatches are streams of image indices."""

@@ -1,4 +1,4 @@
-"""Reflection and division into groups."""
+"""Reflection, weights left out, memories that end, division into groups."""
 
 import pytest
 import torch
@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from l2l_core import LogSign, Signal
 from l2l_core.metagrad import draw, graph_free_window
-from l2l_core.rules import SGD, Adam, Grouped, Reflected, Without
+from l2l_core.rules import SGD, Adam, Forgetful, Grouped, Momentum, Reflected, Without
+from l2l_core.unroll import Unroll
 
 X = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(3), "gain": torch.tensor(2.0)}
 
@@ -108,6 +109,29 @@ def test_the_meta_gradient_without_a_weight_is_the_same_for_all_others():
 def test_only_a_weight_that_is_there_can_be_left_out():
     with pytest.raises(ValueError, match=r"no weight 'bias'; it has cells\.0\.weight_ih, "):
         Without(small_lstm(), "bias")
+
+
+def test_a_forgetful_momentum_begins_again_with_the_gradient_alone():
+    rule, params = Forgetful(Momentum(1.0, 0.5), every=3), {"x": torch.zeros(1)}
+    state, updates = rule.init(params), []
+    for step in range(7):
+        update, state = rule.update(Signal({"x": torch.ones(1)}, None, step, 10), state, params)
+        updates.append(update["x"].item())
+    assert updates == [-1, -1.5, -1.75, -1, -1.5, -1.75, -1]
+
+
+def test_a_memory_that_outlasts_the_run_is_the_inner_rules():
+    unroll, carry, problems = begun(small_lstm().double(), TASKS["network"](), 2)
+    data, results = draw(problems, 3, seeded(4)), []
+    for rule in (unroll.rule, Forgetful(unroll.rule, every=10)):
+        window = graph_free_window(Unroll(rule, 10), phi_of(rule), problems[0].loss, carry, data)
+        results.append((window[0].losses, list(window[0].grad.values()), window[1].params))
+    assert_same(results[1], results[0])
+
+
+def test_a_memory_lasts_at_least_one_step():
+    with pytest.raises(ValueError, match="at least one step, got every = 0"):
+        Forgetful(small_lstm(), 0)
 
 
 def test_each_group_is_updated_by_its_own_rule():

@@ -1,0 +1,78 @@
+"""Pictures from anywhere as tensors: whatever a reader gives, three colours in [0, 1] come out, or a clear error."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+MOST_PIXELS = 50_000_000
+"""Pictures with more pixels are refused before they are decoded."""
+
+
+def load_image(source: str | Path | BinaryIO) -> Tensor:
+    """A picture file as `[3, height, width]` in [0, 1]: red, green and blue.
+
+    Grey pictures and palettes become coloured, transparent parts white, depths of 16 bits are scaled, and a camera's
+    orientation is honoured.
+
+    Raises FileNotFoundError if there is no such file, ValueError for what is no picture, is truncated, or has more
+    than `MOST_PIXELS`, ImportError without Pillow.
+    """
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError as error:
+        raise ImportError("reading pictures needs Pillow: pip install 'l2l-core[book]'") from error
+    name = getattr(source, "name", source if isinstance(source, str | Path) else "the picture")
+    try:
+        with Image.open(source) as opened:
+            width, height = opened.size
+            if width * height > MOST_PIXELS:
+                raise ValueError(f"{name} has {width} × {height} pixels; make it smaller than {MOST_PIXELS:,} in all")
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith(("I", "F")):
+                return _deep(np.asarray(picture, dtype=np.float64), str(name))
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                over = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+            pixels = np.array(picture.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is not a picture that Pillow knows") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name} is too large: {error}") from error
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{name} is truncated or damaged: {error}") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
+def _deep(values: np.ndarray, name: str) -> Tensor:
+    """A grey picture of more than 8 bits a pixel."""
+    top = 1.0 if values.max() <= 1 else 65535.0
+    if values.min() < 0 or values.max() > top:
+        raise ValueError(f"{name} has values from {values.min():g} to {values.max():g}; expected 0 to {top:g}")
+    return torch.from_numpy(values / top).float().expand(3, *values.shape).clone()
+
+
+def square(image: Tensor, side: int) -> Tensor:
+    """The square in the middle of `[3, height, width]`, resized to `[3, side, side]` with its details averaged.
+
+    Raises ValueError for a tensor of another shape, or for `side` < 1.
+    """
+    if image.dim() != 3 or len(image) != 3 or side < 1:
+        raise ValueError(f"expected a picture [3, height, width] and a side of 1 or more, got {[*image.shape]}, {side}")
+    short = min(image.shape[1:])
+    top, left = ((edge - short) // 2 for edge in image.shape[1:])
+    middle = image[None, :, top : top + short, left : left + short]
+    resized = interpolate(middle, (side, side), mode="bicubic", antialias=True, align_corners=False)
+    return resized[0].clamp(0, 1)
+
+
+def shown(image: Tensor) -> np.ndarray:
+    """`[3, height, width]` as matplotlib wants it: `[height, width, 3]`, clipped to [0, 1]; NaN is refused."""
+    if not image.isfinite().all():
+        raise ValueError(f"{int((~image.isfinite()).sum())} values of the picture are not finite")
+    return image.detach().clamp(0, 1).permute(1, 2, 0).cpu().numpy()

@@ -1,0 +1,23 @@
+"""Named experiments, a file a family."""
+
+from l2l_core.recipes.cifar import CIFAR
+from l2l_core.recipes.cures import CURES
+from l2l_core.recipes.mnist import MNIST
+from l2l_core.recipes.quadratic import QUADRATICS
+from l2l_core.recipes.recipe import Budget, Recipe, fresh_rule
+from l2l_core.recipes.wandering import WANDERING
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for family in (QUADRATICS, MNIST, WANDERING, CURES, CIFAR) for recipe in family
+}
+"""Every experiment of the book by name."""
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`. Raises ValueError, naming those there are, for an unknown one."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+__all__ = ["RECIPES", "Budget", "Recipe", "fresh_rule", "recipe"]

@@ -1,0 +1,85 @@
+"""A convolutional network on CIFAR-10, or on some of its labels (Andrychowicz et al. 2016, §3.3)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from l2l_core.features import LogSign
+from l2l_core.recipes.recipe import Budget, Recipe
+from l2l_core.rule import Rule
+from l2l_core.rules import CoordinatewiseLSTM, Grouped, Reflected
+from l2l_core.tasks.cifar import CLASSES, CIFARNetwork, kernels_apart
+
+ALL = tuple(range(len(CLASSES)))
+FIVE = (0, 1, 2, 3, 4)
+TWO = (0, 1)
+"""The labels of the panels CIFAR-5 and CIFAR-2, the first ones; the paper does not say which it took."""
+
+TRAINING_BATCH = 64
+"""Images a minibatch in meta-training, which cost half as much as the paper's 128; everywhere else there are 128."""
+
+RATES = {"sgd": 0.1, "nag": 0.1, "rmsprop": 0.001, "adam": 0.003, "adam-cosine": 0.003}
+"""Where tuning starts."""
+
+
+def network(
+    split: str, device: str, classes: tuple[int, ...] = ALL, trained_on: tuple[int, ...] | None = None
+) -> CIFARNetwork:
+    """The network on images of `classes`; in meta-training and validation on those `trained_on`, where they differ."""
+    if trained_on and split in ("train", "validation"):
+        classes = trained_on
+    return CIFARNetwork(split, classes, batch_size=TRAINING_BATCH if split == "train" else 128, device=device)
+
+
+def all_but(classes: tuple[int, ...]) -> tuple[int, ...]:
+    """The other labels."""
+    return tuple(k for k in ALL if k not in classes)
+
+
+def _lstm() -> Rule:
+    return CoordinatewiseLSTM(features=LogSign(), scale=0.1)
+
+
+def two_lstms() -> Rule:
+    """One LSTM for the kernels of convolutions, another for everything else; coordinates are reflected at random."""
+    return Reflected(Grouped({"kernels": _lstm(), "rest": _lstm()}, kernels_apart))
+
+
+def shared_lstm() -> Rule:
+    """One LSTM for all tensors, likewise."""
+    return Reflected(_lstm())
+
+
+TESTED = {"test_steps": 1000, "average": 20}
+"""How all panels of Fig. 7 are tested."""
+
+
+def _recipe(
+    name: str, summary: str, family: str = "cifar-10", rule: Callable[[], Rule] = two_lstms, **settings: Any
+) -> Recipe:
+    smoke = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
+    paper = Budget(2000, 200, b=1, validation_problems=2, tuning_problems=2, test_problems=10, seeds=3)
+    common = {"task": network, "baselines": {}, "horizon": 500, "window": 20, "stop": 0.04, "meta_lr": (5e-3, 5e-3)}
+    scales = {"smoke": smoke, "paper": paper}
+    return Recipe(
+        name=name, family=family, summary=summary, rule=rule, scales=scales, **{**common, **TESTED, **settings}
+    )
+
+
+CIFAR = (
+    _recipe("cifar", "A convolutional network on CIFAR-10 (Fig. 7 left): two LSTMs", baselines=RATES),
+    _recipe("cifar-shared", "The same with one LSTM for all tensors", rule=shared_lstm),
+    _recipe(
+        "cifar-sub5",
+        "Trained on the five labels that CIFAR-5 lacks, tested on CIFAR-5",
+        "cifar-5",
+        task=partial(network, classes=FIVE, trained_on=all_but(FIVE)),
+    ),
+    _recipe(
+        "cifar-sub2",
+        "Trained on the eight labels that CIFAR-2 lacks, tested on CIFAR-2",
+        "cifar-2",
+        task=partial(network, classes=TWO, trained_on=all_but(TWO)),
+    ),
+)
+"""Recipes: *LSTM*, the one LSTM that the paper calls insufficient, and *LSTM-sub* twice."""

@@ -1,0 +1,114 @@
+"""The convolutional network is PyTorch's own layers, on the images of its own classes."""
+
+import pytest
+import torch
+from conformance import assert_same, seeded
+from torch import nn
+
+from l2l_core import CoordinatewiseLSTM
+from l2l_core.cifar import cifar10
+from l2l_core.data import SPLITS
+from l2l_core.rules import Grouped
+from l2l_core.tasks import CIFARNetwork
+from l2l_core.tasks.cifar import CLASSES, kernels_apart
+from l2l_core.tree import map_tree, stack
+from l2l_core.unroll import gradients
+
+
+@pytest.fixture(scope="module")
+def task():
+    return CIFARNetwork("validation", batch_size=12, dtype=torch.float64)
+
+
+def test_the_network_has_22602_coordinates(task):
+    assert sum(p.numel() for p in task.sample(seeded()).params.values()) == 22_602
+
+
+def test_the_loss_is_that_of_pytorchs_own_layers(task):
+    problem, indices = task.sample(seeded()), task.batches(1, seeded(1))[0]
+    params = {
+        name: p + 0.1 * torch.randn(p.shape, generator=seeded(2), dtype=p.dtype) for name, p in problem.params.items()
+    }
+    x = task.pixels[indices].double() / 255
+    for k in range(3):
+        conv = nn.Conv2d(x.shape[1], 16, 5, padding="same", bias=False).double()
+        norm = nn.BatchNorm2d(16, track_running_stats=False).double()
+        conv.load_state_dict({"weight": params[f"conv{k}.weight"]})
+        norm.load_state_dict({"weight": torch.ones(16), "bias": params[f"conv{k}.offset"]})
+        x = nn.ReLU()(norm(nn.MaxPool2d(2)(conv(x))))
+    x = x.flatten(1)
+    for name in ("hidden", "output"):
+        linear = nn.Linear(*reversed(params[f"{name}.weight"].shape)).double()
+        linear.load_state_dict({kind: params[f"{name}.{kind}"] for kind in ("weight", "bias")})
+        x = linear(nn.ReLU()(x) if name == "output" else x)
+    expected = nn.CrossEntropyLoss()(x, task.labels[indices])
+    torch.testing.assert_close(task.loss(params, indices), expected.detach())
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("classes", [tuple(range(10)), (5, 6, 7, 8, 9), (3, 5)])
+def test_a_network_sees_all_images_of_its_classes_and_no_others(split, classes):
+    task, images = CIFARNetwork(split, classes), cifar10(split)
+    mine = [k for k, label in enumerate(images.labels.tolist()) if label in classes]
+    assert task.pixels.flatten(1).equal(images.pixels[mine])
+    assert [classes[label] for label in task.labels.tolist()] == images.labels[mine].tolist()
+
+
+def test_drawn_minibatches_hold_no_other_labels():
+    for seen, unseen in (((5, 6, 7, 8, 9), (0, 1, 2, 3, 4)), (tuple(range(2, 10)), (0, 1))):
+        task, images = CIFARNetwork("train", seen), cifar10("train")
+        of_seen = torch.isin(images.labels, torch.tensor(seen)).nonzero()[:, 0]
+        drawn = images.labels[of_seen[task.batches(50, seeded()).flatten()]]
+        assert not torch.isin(drawn, torch.tensor(unseen)).any()
+        assert set(drawn.tolist()) == set(seen)
+
+
+def test_many_networks_at_once_are_each_alone(task):
+    gen = seeded()
+    starts, batches = stack([task.sample(gen).params for _ in range(3)]), task.batches(3, gen)
+    together, values = gradients(task.loss, starts, batches)
+    for k in range(3):
+        one = {name: p[k : k + 1] for name, p in starts.items()}
+        alone, value = gradients(task.loss, one, batches[k : k + 1])
+        assert_same(map_tree(lambda g, k=k: g[k : k + 1], together), alone, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(values[k : k + 1], value)
+
+
+def test_normalisation_does_not_mind_the_order_of_a_minibatch(task):
+    params, indices = task.sample(seeded()).params, task.batches(1, seeded(1))[0]
+    torch.testing.assert_close(task.loss(params, indices), task.loss(params, indices.flip(0)))
+
+
+def test_any_128_test_images_in_the_order_of_the_set_are_of_five_classes_or_more():
+    labels = cifar10("test").labels
+    assert all(len(piece.unique()) >= 5 for piece in labels.split(128)[:-1])
+
+
+def test_a_start_has_weights_of_variance_one_over_inputs():
+    params = CIFARNetwork("validation").sample(seeded()).params
+    for name, p in params.items():
+        if name.endswith("weight"):
+            fan_in, count = p[0].numel(), p.numel()
+            # the variance of a sample variance of n Gaussians is 2/n
+            assert abs(float(p.square().mean() * fan_in) - 1) < 4 * (2 / count) ** 0.5
+        else:
+            assert not p.any()
+
+
+def test_two_rules_share_the_tensors_between_kernels_and_the_rest(task):
+    rule = Grouped({"kernels": CoordinatewiseLSTM(2, 1), "rest": CoordinatewiseLSTM(2, 1)}, kernels_apart)
+    groups = rule.split(task.sample(seeded()).params)
+    assert set(groups["kernels"]) == {f"conv{k}.weight" for k in range(3)}
+    assert set(groups["rest"]) == {f"conv{k}.offset" for k in range(3)} | {
+        f"{layer}.{kind}" for layer in ("hidden", "output") for kind in ("weight", "bias")
+    }
+
+
+@pytest.mark.parametrize("classes", [(), (3,), (3, 3), (9, 10)])
+def test_classes_that_make_no_problem_are_refused(classes):
+    with pytest.raises(ValueError, match="two or more different numbers from 0 to 9"):
+        CIFARNetwork("validation", classes)
+
+
+def test_labels_have_names():
+    assert len(CLASSES) == len(set(CLASSES)) == 1 + int(cifar10("test").labels.max())

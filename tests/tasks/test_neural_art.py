@@ -1,0 +1,153 @@
+"""The loss of a picture is content, style and smoothness as Gatys et al. define them."""
+
+import pytest
+import torch
+from conformance import assert_same, seeded
+from torch import nn
+
+from l2l_core import perceptual
+from l2l_core.perceptual import NETWORKS, VGG_LAYERS, gram, squeezenet, total_variation, vgg
+from l2l_core.tasks.neural_art import NeuralArt
+from l2l_core.tree import stack
+from l2l_core.unroll import gradients
+
+CHANNELS = dict(zip(VGG_LAYERS, (3, 4, 4, 5, 6), strict=True))
+
+
+def small_vgg():
+    """VGG's shape with few channels, in float64."""
+    gen, before = seeded(), 3
+    weights = {"preprocess.weight": torch.eye(3)[:, :, None, None], "preprocess.bias": torch.zeros(3)}
+    for layer, channels in CHANNELS.items():
+        weights[f"conv{layer}.weight"] = torch.randn(channels, before, 3, 3, generator=gen) / (9 * before) ** 0.5
+        weights[f"conv{layer}.bias"] = torch.randn(channels, generator=gen)
+        before = channels
+    return {name: w.double() for name, w in weights.items()}
+
+
+@pytest.fixture
+def task(monkeypatch):
+    monkeypatch.setattr("l2l_core.tasks.neural_art.trained", lambda name: small_vgg())
+    contents, style = torch.rand(3, 3, 8, 8, generator=seeded(1)), torch.rand(3, 12, 10, generator=seeded(2))
+    return NeuralArt(contents.double(), style.double(), "made up")
+
+
+def in_float64(problem):
+    return {name: p.double() for name, p in problem.params.items()}
+
+
+def test_vgg_is_pytorchs_own_layers():
+    weights, picture = small_vgg(), torch.rand(3, 16, 12, generator=seeded(3), dtype=torch.float64)
+    x, expected = picture.unsqueeze(0), {}
+    for layer in VGG_LAYERS:
+        shape = weights[f"conv{layer}.weight"].shape
+        conv = nn.Conv2d(shape[1], shape[0], 3, padding=1, padding_mode="reflect").double()
+        conv.load_state_dict({kind: weights[f"conv{layer}.{kind}"] for kind in ("weight", "bias")})
+        x = nn.ReLU()(conv(x))
+        expected[f"relu{layer}"] = x.detach()[0]
+        if layer in ("1_2", "2_2"):
+            x = nn.MaxPool2d(2)(x)
+    assert_same(vgg(weights, picture), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_squeezenet_is_torchvisions():
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    layers = squeezenet1_1(weights=None).eval().features
+    names = {0: "conv1", 3: "fire2", 4: "fire3", 6: "fire4", 7: "fire5"}
+    weights = {
+        f"{name}.{key}".replace("squeeze.", "squeeze1x1."): w.detach()
+        for k, name in names.items()
+        for key, w in layers[k].state_dict().items()
+    }
+    picture = torch.rand(3, 64, 64, generator=seeded())
+    x, expected = 255 * picture.flip(0)[None] - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1), {}
+    for k, layer in enumerate(layers[:8]):
+        # torchvision's pooling rounds sizes up, that of the weights' own network down
+        x = (nn.MaxPool2d(3, 2) if isinstance(layer, nn.MaxPool2d) else layer)(x)
+        if k in names:
+            expected[names[k]] = x.relu().detach()[0]
+    assert_same(squeezenet(weights, picture), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_gram_matrix_holds_the_mean_products_of_channels():
+    activations = torch.randn(4, 3, 5, generator=seeded(), dtype=torch.float64)
+    found = gram(activations)
+    expected = torch.tensor([[(a * b).mean() for a in activations] for b in activations])
+    torch.testing.assert_close(found, expected)
+    # where something is does not matter for how it is painted
+    shuffled = activations.flatten(1)[:, torch.randperm(15, generator=seeded(1))].view(4, 5, 3)
+    torch.testing.assert_close(gram(shuffled), found)
+
+
+def test_total_variation_of_a_flat_picture_is_zero_and_of_a_ramp_half_its_slope():
+    assert total_variation(torch.full((3, 5, 5), 0.7)) == 0
+    ramp = torch.arange(5.0).expand(3, 5, 5)
+    assert total_variation(ramp) == 0.5  # one across, none down
+
+
+def test_the_photograph_has_no_loss_of_content_and_the_painting_none_of_style(task):
+    problem = task.problem(1, seeded())
+    batch = problem.batches(1, seeded())[0]
+    assert task.parts({"picture": task.contents[1]}, batch)["content"] == 0
+    assert task.parts({"picture": task.style}, task.style.new_zeros(5, 6, 5))["style"] == 0
+    parts = task.parts(in_float64(problem), batch)
+    assert all(part > 0 for part in parts.values())
+    torch.testing.assert_close(task.loss(in_float64(problem), batch), sum(parts.values()))
+
+
+def test_its_gradient_is_that_of_finite_differences(task):
+    problem = task.problem(0, seeded())
+    point, batch = in_float64(problem)["picture"], problem.batches(1, seeded())[0]
+    grad, _ = gradients(task.loss, {"picture": point[None]}, batch[None])
+    for seed in range(3):
+        way = torch.randn(point.shape, generator=seeded(seed), dtype=torch.float64)
+        step = 1e-6
+        ahead, behind = (task.loss({"picture": point + sign * step * way}, batch) for sign in (1, -1))
+        slope = (grad["picture"][0] * way).sum()
+        torch.testing.assert_close((ahead - behind) / (2 * step), slope, rtol=1e-4, atol=1e-6)
+
+
+def test_many_pictures_at_once_are_each_alone(task):
+    problems = [task.sample(seeded(k)) for k in range(3)]
+    points = stack([in_float64(p) for p in problems])
+    batches = torch.stack([p.batches(1, seeded())[0] for p in problems])
+    together, values = gradients(task.loss, points, batches)
+    for k in range(3):
+        alone, value = gradients(task.loss, {"picture": points["picture"][k : k + 1]}, batches[k : k + 1])
+        torch.testing.assert_close(together["picture"][k : k + 1], alone["picture"])
+        torch.testing.assert_close(values[k : k + 1], value)
+
+
+def test_problems_differ_in_photograph_and_start(task):
+    drawn = [task.sample(seeded(k)) for k in range(20)]
+    targets = {float(p.batches(1, seeded())[0].sum()) for p in drawn}
+    assert len(targets) == 3
+    starts = torch.stack([p.params["picture"] for p in drawn])
+    count = starts.numel()
+    assert abs(float(starts.mean()) - 0.5) < 4 * 0.1 / count**0.5
+    assert abs(float(starts.std()) - 0.1) < 4 * 0.1 / (2 * count) ** 0.5
+
+
+def test_what_is_no_picture_or_no_layer_is_refused(task):
+    with pytest.raises(ValueError, match="contents are square pictures"):
+        NeuralArt(task.contents[:, :, :4], task.style, "")
+    with pytest.raises(ValueError, match="a style is a picture"):
+        NeuralArt(task.contents, task.style[0], "")
+    with pytest.raises(ValueError, match="'vgg' has no layer relu9_9; it has relu1_1, "):
+        NeuralArt(task.contents, task.style, "", style_layers=("relu9_9",))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_missing_and_corrupt_weights_say_so(name, monkeypatch, tmp_path):
+    perceptual.trained.cache_clear()
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"no weights for '{name}'"):
+        perceptual.trained(name)
+    (tmp_path / "perceptual").mkdir()
+    (tmp_path / "perceptual" / perceptual.WEIGHTS[name][0]).write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="is corrupt: its sha256 is"):
+        perceptual.trained(name)
+    with pytest.raises(ValueError, match="unknown perceptual network 'resnet'"):
+        perceptual.trained("resnet")

@@ -1,0 +1,83 @@
+"""Photographs are whole sets that never meet; what is missing or broken is named."""
+
+import os
+
+import pytest
+import torch
+
+from l2l_core import gallery
+from l2l_core.gallery import PAINTINGS, SETS, painting, photographs, samples
+
+needs_data = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set")
+
+
+@needs_data
+def test_sets_are_whole_and_never_meet():
+    found = {split: photographs(split) for split in SETS}
+    assert {split: len(one.pixels) for split, one in found.items()} == SETS
+    pictures = [row.numpy().tobytes() for one in found.values() for row in one.pixels]
+    names = [name for one in found.values() for name in one.names]
+    assert len(set(names)) == len(names) == sum(SETS.values())
+    assert len(set(pictures)) == len(pictures)
+    assert all(one.pixels.shape[1:] == (3, 64, 64) for one in found.values())
+    assert all(0 <= one.pixels.min() <= one.pixels.max() <= 1 for one in found.values())
+
+
+@needs_data
+def test_larger_photographs_are_for_tests():
+    large = photographs("test", 128)
+    assert large.pixels.shape == (SETS["test"], 3, 128, 128)
+    assert len(set(large.names)) == SETS["test"]
+    assert not set(large.names) & set(photographs("train").names)
+    with pytest.raises(ValueError, match="photographs of train are 64 pixels wide, asked for 128"):
+        photographs("train", 128)
+
+
+@needs_data
+@pytest.mark.parametrize("name", PAINTINGS)
+def test_a_painting_is_a_square_of_any_size(name):
+    small, large = painting(name, 32), painting(name, 96)
+    assert small.shape == (3, 32, 32)
+    # the same picture: averaged over 3×3 pixels, the larger is the smaller
+    averaged = torch.nn.functional.avg_pool2d(large, 3)
+    assert (averaged - small).abs().mean() < 0.03 < (averaged.flip(2) - small).abs().mean()
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(ValueError, match="unknown set 'score'; there are train, validation, test"):
+        photographs("score")
+    with pytest.raises(ValueError, match="unknown painting 'mona_lisa'; there are starry_night, "):
+        painting("mona_lisa", 8)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """A data folder of one's own, with nothing in it, and nothing remembered."""
+    for one in (photographs, painting):
+        one.cache_clear()
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    yield tmp_path
+    for one in (photographs, painting):
+        one.cache_clear()
+
+
+def test_a_folder_that_lacks_something_is_an_error(elsewhere):
+    with pytest.raises(FileNotFoundError, match=r"lacks content64-1800-20-100\.tar"):
+        photographs("train")
+    with pytest.raises(FileNotFoundError, match=r"lacks wave\.jpg"):
+        painting("wave", 8)
+    (elsewhere / "content").mkdir()
+    (elsewhere / "content" / "content64-1800-20-100.tar").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="is corrupt: its sha256 is"):
+        photographs("train")
+
+
+def test_without_any_data_cut_outs_stand_in_and_say_so(elsewhere, monkeypatch, capsys):
+    monkeypatch.delenv("L2L_DATA")
+    found = {split: gallery._stand_in(split, 16) for split in SETS}
+    assert "No photographs here: running on the stand-in" in capsys.readouterr().out
+    assert all("stand-in" in one.source for one in found.values())
+    pictures = [row.numpy().tobytes() for one in found.values() for row in one.pixels]
+    assert len(set(pictures)) == len(pictures)
+    assert painting("wave", 16).equal(gallery.square(samples()[1], 16))
+    assert "a flower stands in for it" in capsys.readouterr().out

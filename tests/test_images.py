@@ -1,0 +1,86 @@
+"""Whatever picture comes in, three colours between 0 and 1 come out, or an error that says why not."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from l2l_core import images
+from l2l_core.images import load_image, shown, square
+
+RED = (255, 0, 0)
+
+
+def file_of(picture, kind="PNG", **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return io.BytesIO(file.getvalue())
+
+
+def test_a_picture_is_its_colours_over_255():
+    values = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+    found = load_image(file_of(Image.fromarray(values)))
+    assert found.shape == (3, 5, 4)
+    torch.testing.assert_close(found, torch.from_numpy(values).permute(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr", "LA"])
+def test_a_picture_of_any_mode_is_what_it_is_in_colour(mode):
+    colourful = Image.linear_gradient("L").resize((8, 8)).convert(mode)
+    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    expected = np.asarray(colourful.convert("RGB")).transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(load_image(file_of(colourful, kind)).numpy(), expected, atol=1 / 255)
+
+
+def test_what_is_transparent_is_white_and_half_of_it_half():
+    for alpha, expected in ((0, (1, 1, 1)), (255, (1, 0, 0)), (51, (1, 0.8, 0.8))):
+        found = load_image(file_of(Image.new("RGBA", (2, 2), (*RED, alpha))))
+        torch.testing.assert_close(found[:, 0, 0], torch.tensor(expected, dtype=torch.float32), atol=0.005, rtol=0)
+
+
+def test_sixteen_bits_are_scaled():
+    deep = Image.fromarray(np.array([[0, 13107, 65535]], dtype=np.uint16))
+    torch.testing.assert_close(load_image(file_of(deep))[:, 0], torch.tensor([[0, 0.2, 1.0]] * 3))
+
+
+def test_a_cameras_orientation_is_honoured():
+    wide, exif = Image.new("RGB", (6, 2), RED), Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by a quarter
+    assert load_image(file_of(wide, "JPEG", exif=exif)).shape == (3, 6, 2)
+
+
+def test_bad_pictures_say_what_is_wrong(tmp_path, monkeypatch):
+    whole = file_of(Image.effect_noise((64, 64), 50), "JPEG").getvalue()
+    for content, message in ((whole[: len(whole) // 2], "truncated or damaged"), (b"no picture", "not a picture")):
+        path = tmp_path / "some.jpg"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"some.jpg is {message}"):
+            load_image(path)
+    with pytest.raises(FileNotFoundError):
+        load_image(tmp_path / "none.jpg")
+    monkeypatch.setattr(images, "MOST_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"has 11 × 10 pixels; make it smaller"):
+        load_image(file_of(Image.new("RGB", (11, 10))))
+
+
+def test_a_square_is_the_middle_with_its_mean_kept():
+    picture = torch.zeros(3, 8, 20)
+    picture[:, :, 6:14] = torch.rand(3, 8, 8)
+    assert square(picture, 8).equal(picture[:, :, 6:14])
+    torch.testing.assert_close(square(torch.full((3, 8, 20), 0.3), 5), torch.full((3, 5, 5), 0.3))
+    torch.testing.assert_close(square(picture, 2).mean(), picture[:, :, 6:14].mean(), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("shape", "side"), [((3, 8), 4), ((1, 8, 8), 4), ((3, 8, 8), 0)])
+def test_what_has_no_square_is_refused(shape, side):
+    with pytest.raises(ValueError, match="expected a picture"):
+        square(torch.zeros(shape), side)
+
+
+def test_what_is_shown_is_finite_and_in_range():
+    found = shown(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1))
+    assert found.tolist() == [[[0.0, 0.5, 1.0]]]
+    with pytest.raises(ValueError, match="3 values of the picture are not finite"):
+        shown(torch.full((3, 1, 1), torch.nan))
