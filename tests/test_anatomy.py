@@ -126,11 +126,25 @@ def test_without_curvature_a_meta_gradient_is_the_slope_of_its_own_surface(steps
     assert (high - low) / (2 * h) == pytest.approx(float(some.gradient(steps) @ direction), rel=1e-5)
 
 
+@pytest.mark.parametrize("distances", [(-1e-4, 0, 1e-4), (-1.0, -1e-4, 0, 2e-4, 1.0)])
+def test_without_curvature_the_slope_that_is_stored_is_that_of_credit_over_the_whole_episode(distances):
+    one = rule()
+    drawn = surfaces(one, phi_of(one), Slope(), 2, distances=distances, horizon=6, window=2)
+    for line in drawn["directions"].values():
+        assert line["slope"]["whole"] == pytest.approx(line["slope"]["credit 6"], rel=5e-3)
+    loud = drawn["directions"]["loud"]["slope"]
+    assert loud["credit 2"] != pytest.approx(loud["whole"], rel=5e-2)
+
+
 def test_a_trace_follows_adam_from_the_first_step():
     one = rule()
     lines = trace(one, Quadratic(4, dtype=torch.float64), 3, 0.01, "readout.bias", seed=2)
     assert {len(values) for values in lines.values()} == {3}
     assert lines["weight"][0] == pytest.approx(one.readout.bias.item(), rel=1e-3)
+    estimator = tbptt(Unroll(one, 100), Quadratic(4, dtype=torch.float64), 1, 20)
+    seen, _ = estimator.step(phi_of(one), estimator.init(generator("trace", 2)))
+    assert lines["loss"][0] == pytest.approx(float(seen.losses[0, 1:].sum()) / 20, rel=1e-3)
+    assert lines["norm"][0] == pytest.approx(float(ravel(seen.grad).norm()), rel=1e-3)
     # Adam's first step has the length of its rate, against the gradient
     step = lines["weight"][1] - lines["weight"][0]
     assert abs(step) == pytest.approx(0.01, rel=0.05)

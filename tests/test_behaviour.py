@@ -1,5 +1,7 @@
 """What a rule does with a gradient, where the answer is known: rules written by hand."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from conformance import small_lstm
@@ -146,6 +148,22 @@ def test_traits_of_a_rule_that_only_sees_signs():
     assert set(found) == {"step", "size", "persistence"}
     half = traits(rule, run, 0.06)
     assert half["size"] == pytest.approx(found["size"] / 2, rel=1e-4)
+
+
+def test_traits_are_taken_at_every_tenth_step_from_the_tenth_on_and_beside_adams():
+    rule = lstm()
+    run = record(rule, Quadratic(4, dtype=torch.float64), 25, seed=1)
+    assert run.grads.shape == (25, 4)
+    found, (updates, states), (adam, _) = traits(rule, run, 0.2), replay(rule, run.grads), replay(Adam(0.2), run.grads)
+    assert found["step"] == pytest.approx(float(steplike(rule, states, run.grads, [10, 20]).median()))
+    assert found["persistence"] == pytest.approx(_correlation(updates) - _correlation(adam))
+    assert found["size"] == pytest.approx(float(updates.norm() / adam.norm()))
+
+
+def _correlation(updates):
+    """Of successive updates about zero, number by number."""
+    pairs = [(float(a), float(b)) for now, then in pairwise(updates) for a, b in zip(now, then, strict=True)]
+    return sum(a * b for a, b in pairs) / (sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)) ** 0.5
 
 
 def test_only_an_lstm_is_replayed_coordinate_by_coordinate():

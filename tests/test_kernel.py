@@ -10,6 +10,7 @@ from rules.test_lstm import window
 
 from l2l_core import CoordinatewiseLSTM, LogSign, evaluate, kernel
 from l2l_core.arithmetic import denormals_flushed
+from l2l_core.lstm_blocks import Memory, Weights, lstm_step
 from l2l_core.metagrad import draw, graph_free_window
 from l2l_core.rules import Grouped, Reflected
 from l2l_core.tasks import Quadratic
@@ -76,6 +77,18 @@ def test_it_is_pytorchs_up_to_the_rounding_of_float32(enabled):
     (their_update, their_state), their_grad = without_kernel(case)
     assert_same((update, state), (their_update, their_state), rtol=1e-5, atol=2e-6)
     assert (ravel(grad) - ravel(their_grad)).norm() < 1e-4 * ravel(their_grad).norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_its_gates_are_right_for_arguments_of_any_size(dtype, enabled):
+    """One unit whose output gate alone sees x, the others being open: h = σ(x) · tanh 1."""
+    x = torch.cat([torch.linspace(-40, 40, 4001), torch.tensor([-1e30, 0, 1e30])]).to(dtype)
+    rows = [[0, 0, 40], [0, 0, 40], [1, 0, 0], [0, 0, 40]]  # i, f, o, c̃: from x, from h, bias
+    weights = Weights([torch.tensor(rows, dtype=dtype)], torch.tensor([1, 0], dtype=dtype))
+    nothing = torch.zeros(1, len(x), dtype=dtype)
+    update, _ = lstm_step(weights, x.unsqueeze(1), Memory([nothing], [nothing]))
+    expected = torch.sigmoid(x.double()) * torch.tanh(torch.ones(1, dtype=torch.float64))
+    torch.testing.assert_close(update.double(), expected, rtol=0, atol=1e-6 if dtype == torch.float32 else 1e-14)
 
 
 def test_threads_share_its_work(enabled):
