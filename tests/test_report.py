@@ -7,7 +7,7 @@ from math import inf
 import pytest
 import torch
 
-from l2l_core import RULES, recipes
+from l2l_core import RULES
 from l2l_core import report as module
 from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed
@@ -306,7 +306,7 @@ def test_training_validation_tuning_and_tests_have_images_and_problems_of_their_
 
     one = replace(SHORT, task=lambda split, device: Images(split=split), baselines={"sgd": 0.01})
     monkeypatch.setattr(module, "evaluate", watched)
-    monkeypatch.setattr(recipes, "evaluate", watched)
+    monkeypatch.setattr("l2l_core.recipes.base.evaluate", watched)
     assert one.estimator(fresh_rule(one, 0), "paper", "cpu").task.split == "train"
     train_meta_seed(one, "paper", 0, tmp_path, progress=False)
     assert set(seen) == {("validation", "quadratic/validation")}

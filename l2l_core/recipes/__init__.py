@@ -1,10 +1,10 @@
 """Named experiments, a file a family."""
 
+from l2l_core.recipes.base import Budget, Recipe, fresh_rule
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
 from l2l_core.recipes.quadratic import QUADRATICS
-from l2l_core.recipes.recipe import Budget, Recipe, fresh_rule
 from l2l_core.recipes.wandering import WANDERING
 
 RECIPES: dict[str, Recipe] = {

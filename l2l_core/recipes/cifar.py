@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from l2l_core.features import LogSign
-from l2l_core.recipes.recipe import Budget, Recipe
+from l2l_core.recipes.base import Budget, Recipe
 from l2l_core.rule import Rule
 from l2l_core.rules import CoordinatewiseLSTM, Grouped, Reflected
 from l2l_core.tasks.cifar import CLASSES, CIFARNetwork, kernels_apart

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from l2l_core.recipes.base import Budget, Recipe
 from l2l_core.recipes.mnist import printed, small
-from l2l_core.recipes.recipe import Budget, Recipe
 from l2l_core.recipes.wandering import SHORT
 from l2l_core.tasks.wrappers import RandomlyScaled
 from l2l_core.types import Task

@@ -1,7 +1,7 @@
 """A small network on MNIST (Andrychowicz et al. 2016, §3.2)."""
 
 from l2l_core.features import LogSign
-from l2l_core.recipes.recipe import Budget, Recipe
+from l2l_core.recipes.base import Budget, Recipe
 from l2l_core.rule import Rule
 from l2l_core.rules import CoordinatewiseLSTM, Reflected
 from l2l_core.tasks.mnist import MNISTNetwork

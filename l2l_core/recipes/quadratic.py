@@ -1,6 +1,6 @@
 """Ten-dimensional quadratics (Andrychowicz et al. 2016, §3.1)."""
 
-from l2l_core.recipes.recipe import Budget, Recipe
+from l2l_core.recipes.base import Budget, Recipe
 from l2l_core.rules import CoordinatewiseLSTM
 from l2l_core.tasks.quadratic import Quadratic
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from l2l_core.recipes.base import Budget, Recipe
 from l2l_core.recipes.mnist import printed, small
-from l2l_core.recipes.recipe import Budget, Recipe
 from l2l_core.rule import Rule
 from l2l_core.rules import Reflected, Without
 
