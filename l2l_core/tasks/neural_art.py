@@ -15,11 +15,12 @@ from l2l_core.types import Optimizee, Task
 class NeuralArt(Task):
     r"""Paint the photographs `contents` in the manner of `style` (Andrychowicz et al. 2016, §3.4; Gatys et al. 2015).
 
-    θ is a picture `[3, side, side]`, its colours in [0, 1]. With the activations $F_l$ of a perceptual network and
-    their Gram matrices $G_l$,
-    $$f(\theta) = \alpha\,\mathrm{mean}\big(F_c(\theta) - F_c(\text{photograph})\big)^2 + \beta \sum_{l\in\text{style
-    layers}} \frac{\lVert G_l(\theta) - G_l(\text{painting})\rVert^2}{\lVert G_l(\text{painting})\rVert^2}
-    + \gamma\,\mathrm{TV}(\theta).$$
+    θ is a picture `[3, side, side]`, its colours in [0, 1], and f(θ) the sum of three `parts`. With the activations
+    $F_l$ of a perceptual network and their Gram matrices $G_l$, *content* is α times the mean of
+    $(F_c(\theta) - F_c(\text{photograph}))^2$, *style* β times the sum over the style layers of
+    $\lVert G_l(\theta) - G_l(\text{painting})\rVert^2 / \lVert G_l(\text{painting})\rVert^2$, and *smoothness* γ times
+    the total variation. α, β and γ are `content_weight`, `style_weight` and `smoothness`.
+
     A problem is a photograph and a start, grey with noise: $0.5 + 0.1\,z$. There are no minibatches: every step sees
     the photograph's own activations. The paper states neither the network nor its layers nor α, β, γ.
 
