@@ -79,6 +79,13 @@ def test_a_transfer_tests_the_shipped_meta_seeds_of_its_source_in_order(run):
     assert metrics["success"] is None
 
 
+def test_a_scale_tests_as_many_meta_seeds_as_it_would_train(tmp_path):
+    few = recipe("mnist").budget("smoke").seeds
+    found = trial("mnist-relu").finished("smoke", tmp_path)
+    assert [facts["seed"] for _, facts in found] == list(range(few)) == [0]
+    assert len(trial("mnist-relu").finished("paper", tmp_path)) == len(meta_seeds("mnist"))
+
+
 def test_what_was_tested_is_not_tested_again(run, monkeypatch):
     before = read_json(run / "metrics.json")
     monkeypatch.setattr(module, "evaluate", None)
