@@ -145,7 +145,7 @@ def test_a_transfer_of_rules_that_are_shipped_no_more_is_not_promoted(run, tmp_p
     metrics = read_json(run / "metrics.json")
     metrics["seeds"][3]["sha256"] = "of before"
     write_json(tmp_path / "run" / "metrics.json", metrics)
-    with pytest.raises(ValueError, match=r"the shipped meta-seed 3 is not the one that was tested; evaluate .* again"):
+    with pytest.raises(ValueError, match=r"shipped meta-seeds \[3\] are not those that were tested; evaluate .* again"):
         promote(LITTLE, tmp_path / "run", tmp_path / "results", tmp_path / "zoo")
     assert not (tmp_path / "results").exists()
 
