@@ -24,8 +24,6 @@ def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -
     untested, on stand-in data. Nothing is changed then.
     """
     metrics = _finished(trial, run)
-    for _, facts in trial.finished("paper", run):
-        _spoken_of(run, facts, metrics)
     rules = _trained(trial, run, metrics) if isinstance(trial, Recipe) else {}
     names = _into_zoo(trial.name, metrics, rules, zoo) if rules and trial.name not in ABLATIONS else []
     folder = results / trial.name
@@ -79,14 +77,10 @@ def _finished(trial: Trial, run: Path) -> dict[str, Any]:
     missing = set(range(seeds)) - {seed["seed"] for seed in metrics["seeds"]}
     if missing:
         raise ValueError(f"{run} lacks the meta-seeds {sorted(missing)} of {seeds}")
+    shipped = {facts["seed"]: facts.get("sha256") for _, facts in trial.finished("paper", run)}
+    if other := [s["seed"] for s in metrics["seeds"] if s.get("sha256") != shipped.get(s["seed"])]:
+        raise ValueError(f"the shipped meta-seeds {other} are not those that were tested; evaluate {run} again")
     return metrics
-
-
-def _spoken_of(run: Path, facts: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Raise ValueError if a shipped meta-seed, of which `facts` are known, is not the one that was tested."""
-    tested = {seed["seed"]: seed.get("sha256") for seed in metrics["seeds"]}
-    if "sha256" in facts and tested.get(facts["seed"]) != facts["sha256"]:
-        raise ValueError(f"the shipped meta-seed {facts['seed']} is not the one that was tested; evaluate {run} again")
 
 
 def _trained(recipe: Recipe, run: Path, metrics: dict[str, Any]) -> dict[int, Params]:

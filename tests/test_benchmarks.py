@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import plan
 from benchmarks.__main__ import before
 from benchmarks.check import DifferentWork, same_work
 from benchmarks.floor import floor, optimizee_flops
-from benchmarks.plan import ALL
+from benchmarks.plan import ALL, facts
 from benchmarks.problem import Problem, draw
+from benchmarks.race import Race
 from benchmarks.report import code, header
 from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
@@ -84,6 +86,29 @@ def test_the_phases_of_a_window_add_up(tmp_path):
     for phases in item["sides"].values():
         assert phases.keys() == {"gradient", "step", "back", "rest"}
         assert all(seconds > 0 for seconds in phases.values())
+
+
+def test_twice_the_steps_a_second_are_twice_as_fast_round_by_round():
+    told = facts(Race({"ours": [4.0, 9.0], "ports": [2.0, 3.0]}, {"ours": 2_000_000, "ports": 0}))["sides"]
+    assert told["ports"]["ours_is_faster"] == [2, 3]
+    assert told["ours"]["peak_mb"] == 2
+    assert "ours_is_faster" not in told["ours"]
+
+
+def test_a_side_leaves_a_curve_before_it_needs_more_memory_than_it_may(tmp_path, monkeypatch):
+    """One megabyte an optimizee and ten: 700 are enough for 256 of the one, and for 64 of the other."""
+    megabytes = {"ours": 1, "ports": 10}
+
+    def race(self, workload, problem, mode, sides, threads):
+        return {"sides": {side: {"peak_mb": megabytes[side] * workload.b} for side in sides}}
+
+    monkeypatch.setattr(plan, "sides_of", lambda mode: tuple(megabytes))
+    monkeypatch.setattr(plan.Plan, "race", race)
+    monkeypatch.setattr(plan.Plan, "store", lambda self, workload: tmp_path)
+    settings = plan.Settings(1, (1,), ("train",), 1.0, memory=700e6)
+    found = {item["size"]: set(item["sides"]) for item in plan.Plan(("optimizees",), settings, tmp_path).run()}
+    both = {"ours", "ports"}
+    assert found == {1: both, 4: both, 16: both, 64: both, 256: {"ours"}}
 
 
 def test_help_names_everything_that_can_be_measured():

@@ -89,6 +89,13 @@ def test_a_transfer_tests_the_shipped_meta_seeds_of_its_source_in_order(run):
     assert metrics["success"] is None
 
 
+def test_a_scale_tests_as_many_meta_seeds_as_it_would_train(tmp_path):
+    few = recipe("mnist").budget("smoke").seeds
+    found = trial("mnist-relu").finished("smoke", tmp_path)
+    assert [facts["seed"] for _, facts in found] == list(range(few)) == [0]
+    assert len(trial("mnist-relu").finished("paper", tmp_path)) == len(meta_seeds("mnist"))
+
+
 def test_what_was_tested_is_not_tested_again(run, monkeypatch):
     before = read_json(run / "metrics.json")
     monkeypatch.setattr(module, "evaluate", None)
@@ -148,7 +155,7 @@ def test_a_transfer_of_rules_that_are_shipped_no_more_is_not_promoted(run, tmp_p
     metrics = read_json(run / "metrics.json")
     metrics["seeds"][3]["sha256"] = "of before"
     write_json(tmp_path / "run" / "metrics.json", metrics)
-    with pytest.raises(ValueError, match=r"the shipped meta-seed 3 is not the one that was tested; evaluate .* again"):
+    with pytest.raises(ValueError, match=r"shipped meta-seeds \[3\] are not those that were tested; evaluate .* again"):
         promote(LITTLE, tmp_path / "run", tmp_path / "results", tmp_path / "zoo")
     assert not (tmp_path / "results").exists()
 
