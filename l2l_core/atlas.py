@@ -162,7 +162,8 @@ def standing(metrics: dict[str, Any], step: int) -> Standing:
     losses = [_loss(seed, step) for seed in metrics["seeds"]]
     word = " carried over"
     carried = {n.removesuffix(word): _loss(e, step) / bar for n, e in baselines.items() if n.endswith(word)}
-    diverged = [seed["diverged"] for seed in metrics["seeds"]]
+    # before diverged runs were counted, no result had any: its means are finite
+    diverged = [seed.get("diverged", 0) for seed in metrics["seeds"]]
     return Standing(losses, [loss / bar for loss in losses], diverged, rival, carried)
 
 
