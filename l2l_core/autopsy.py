@@ -52,9 +52,8 @@ def trace(rule: Rule, task: Task, steps: int, *, seed: object = 0) -> dict[str, 
     small = exp(-_features(rule).p)
     gen, phi = generator("autopsy", seed), dict(rule.named_parameters())
     problem, unroll = task.sample(gen), Unroll(rule, steps)
-    carry = unroll.start(
-        phi, problem.loss, stack([problem.params]), map_tree(lambda d: d[:, 0], draw([problem], 1, gen))
-    )
+    first = map_tree(lambda d: d[:, 0], draw([problem], 1, gen))
+    carry = unroll.start(phi, problem.loss, stack([problem.params]), first)
     wanted = {t for mark in marks(steps) for t in range(mark - LAST, mark)}
     noted, before = {}, torch.zeros(())
     for done in range(0, steps, PIECE):
