@@ -142,7 +142,8 @@ def main(words: list[str]) -> None:
             seeds.append({"rule": name, "trace": trace(rule, task, steps), "arms": treated(rule, task, arm_steps, 2)})
             print(name, {key: values[-1] for key, values in seeds[-1]["trace"].items()}, flush=True)
     path = Path("results") / one.name / "autopsy.json"
-    write_json(path, {"command": "python -m l2l_core.autopsy", "recipe": one.name, "seeds": seeds})
+    command = " ".join(["python -m l2l_core.autopsy", *words])
+    write_json(path, {"command": command, "recipe": one.name, "seeds": seeds})
 
 
 if __name__ == "__main__":
