@@ -93,6 +93,36 @@ def test_a_noisy_step_is_the_mean_of_the_ten_that_end_there():
     assert vocabulary(curves, metrics, "mnist", 1)["total"] == 3.0
 
 
+def test_a_rule_speaks_of_the_stored_steps_of_a_long_run_alone():
+    trial = TRIALS["mnist-10000-steps"]
+    curve = {"mean": [float(t) for t in trial.kept], "median": [2.0 * t for t in trial.kept]}
+    curves = {"steps": trial.kept, "learned": [curve, curve], "baselines": {"adam@10000": curve}}
+    words = vocabulary(curves, {"seeds": [{"sum": 1.0}] * 2}, trial.name, None)
+    for t in (100, 200, 1000, 10_000):
+        assert (words["lstm"](t), words["typical"](t)) == (t - 4.5, 2 * t - 9)
+    assert words["tuned"]("adam@10000", 10_000) == 9995.5
+    with pytest.raises(ValueError, match="no steps 3991 … 4000 in the curves of 'mnist-10000-steps'"):
+        words["lstm"](4000)
+
+
+def horizon(folder, at200, at10000, adam=0.1):
+    """Results of long runs: medians of meta-seeds at steps 200 and 10,000."""
+    trial = TRIALS["mnist-10000-steps"]
+    ends = [{"median": [a if t <= 200 else b for t in trial.kept]} for a, b in zip(at200, at10000, strict=True)]
+    baselines = {"adam": {"mean": [adam] * len(trial.kept)}}
+    write_json(folder / trial.name / "curves.json", {"steps": trial.kept, "learned": ends, "baselines": baselines})
+    write_json(folder / trial.name / "metrics.json", {"seeds": [{"sum": 1.0}] * len(ends)})
+    judged = {claim.id: claim.verdict for claim in evaluate_all(folder)}
+    return judged["H1"], judged["H1b"]
+
+
+def test_far_beyond_its_horizon_a_rule_fails_by_climbing_or_by_falling_behind(tmp_path):
+    assert horizon(tmp_path, [0.2, 0.2, 0.2], [0.3, 0.3, 0.3]) == ("pass", "pass")
+    assert horizon(tmp_path, [0.2, 0.2, 0.2], [0.15, 0.15, 0.15]) == ("pass", "fail")
+    assert horizon(tmp_path, [0.2, 0.2, 0.2], [0.05, 0.05, 0.05]) == ("fail", "fail")
+    assert horizon(tmp_path, [0.2, 0.2, 0.2], [0.05, 0.05, nan]) == ("partial", "partial")
+
+
 def grid(folder, learned, **others):
     """Results of all networks of Fig. 6: `learned(depth, width, seed)` against Adam at 0.5, or as `others` say."""
     for (depth, width), cell in GRID.items():

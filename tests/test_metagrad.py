@@ -246,3 +246,57 @@ def test_no_graph_and_no_memory_of_the_past_is_carried_from_window_to_window():
     for _ in range(3):
         estimate, state = estimator.step(dict(rule.named_parameters()), state)
         assert not any(leaf.requires_grad for leaf in leaves((estimate, state)) if isinstance(leaf, torch.Tensor))
+
+
+@pytest.mark.parametrize("stop", [0.2, 0.5])
+def test_episodes_that_may_stop_have_geometric_lengths_up_to_the_horizon(stop):
+    estimator = tbptt(Unroll(SGD(0.01), 6), Quadratic(2), b=1, window=1, stop=stop)
+    phi, state, lengths, begun_at = phi_of(estimator.unroll.rule), estimator.init(seeded()), [], 0
+    for k in range(1, 1501):
+        _, state = estimator.step(phi, state)
+        if state.carry is None:
+            lengths.append(k - begun_at)
+            begun_at = k
+    expected = [stop * (1 - stop) ** (t - 1) for t in range(1, 6)] + [(1 - stop) ** 5]
+    for length, chance in enumerate(expected, 1):
+        error = (chance * (1 - chance) / len(lengths)) ** 0.5
+        assert abs(lengths.count(length) / len(lengths) - chance) < 4 * error
+    assert max(lengths) == 6
+
+
+def test_a_stream_of_episodes_that_may_stop_is_resumed_to_the_bit():
+    rule = make("lstm")
+    estimator, phi = tbptt(Unroll(rule, 12), network(), b=2, window=2, stop=0.3), phi_of(rule)
+    state = estimator.init(seeded(3))
+    for _ in range(20):
+        resumed = estimator.unpack(estimator.pack(state), phi)
+        (one, state), (other, _) = estimator.step(phi, state), estimator.step(phi, resumed)
+        assert_same(one, other)
+
+
+def test_a_chance_to_stop_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"stop is a chance in \[0, 1\), got 1"):
+        tbptt(Unroll(SGD(0.1), 10), Quadratic(), 1, 5, stop=1.0)
+
+
+class Weighted(Quadratic):
+    """Quadratics whose weights are those of `counts`, one after another."""
+
+    counts = (1.0,)
+
+    def sample(self, gen):
+        first, *rest = self.counts
+        object.__setattr__(self, "counts", (*rest, first))
+        return super().sample(gen)._replace(weight=first)
+
+
+@pytest.mark.parametrize("oracle", [first_order, second_order])
+def test_a_problem_counts_by_its_weight(oracle):
+    def slope(*counts):
+        task = Weighted(3, dtype=torch.float64)
+        object.__setattr__(task, "counts", counts)
+        estimator = tbptt(Unroll(SGD(0.05), 4, oracle), task, 2, 4)
+        return estimator.step(phi_of(estimator.unroll.rule), estimator.init(seeded()))[0].grad["lr"]
+
+    torch.testing.assert_close(slope(2.0, 5.0), 2 * slope(1.0, 0.0) + 5 * slope(0.0, 1.0))
+    assert slope(1.0, 0.0) != slope(0.0, 1.0)

@@ -203,3 +203,26 @@ def test_recipes_are_trials():
     assert TRIALS["mnist"] is recipe("mnist")
     with pytest.raises(ValueError, match="unknown trial 'cubic'; there are quadratic, "):
         trial("cubic")
+
+
+def test_long_curves_are_stored_at_every_step_to_200_and_then_at_twenty_windows_a_decade():
+    short, long = replace(LITTLE, test_steps=6), replace(LITTLE, test_steps=10_000, average=10)
+    assert short.kept == list(range(7))
+    assert long.kept[:201] == list(range(201))
+    for mark in (224, 251, 1000, 2818, 10_000):
+        assert set(range(mark - 9, mark + 1)) <= set(long.kept)
+    beyond = [t for t in long.kept if t > 200]
+    assert len(beyond) == 34 * 10
+    assert long.kept == sorted(set(long.kept))
+
+
+def test_a_thinned_curve_is_the_whole_one_at_its_steps(tmp_path):
+    long = replace(LITTLE, test_steps=300, baselines={}, scales={"paper": Problems(tuning_problems=0, test_problems=1)})
+    report(long, "paper", tmp_path, "the command", progress=False)
+    curves = read_json(tmp_path / "curves.json")
+    assert curves["steps"] == long.kept
+    whole = evaluate(
+        load_pretrained(meta_seeds("quadratic")[0]), LITTLE.task("test", "cpu"), 1, 300, seed="quadratic/test"
+    )
+    expected = whole[0, long.kept].tolist()
+    assert curves["learned"][0]["mean"] == pytest.approx(expected, rel=1e-3)
