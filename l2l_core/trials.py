@@ -53,7 +53,7 @@ class Trial(ABC):
         """Steps whose losses are stored: all to 200, then those that "at step t" averages at 20 steps t a decade."""
         marks = {round(10 ** (k / 20)) for k in range(46, 200)} | {self.horizon, self.test_steps}
         near = {t for mark in marks for t in range(mark - self.average + 1, mark + 1)}
-        return sorted(t for t in {*range(201), *near} if t <= self.test_steps)
+        return sorted(t for t in {*range(201), *near} if 0 <= t <= self.test_steps)
 
     def budget(self, scale: str) -> Problems:
         """The budget at `scale`. Raises ValueError for an unknown one."""
