@@ -82,7 +82,7 @@ ARMS: dict[str, Recipe] = {
         _arm("scale-1", "an output scale of 1 instead of 0.1", rule=printed(scale=1.0)),
         _rate(1e-3),
         _rate(3e-2),
-        # gradients of this task have a root mean square of about 1/300 from the start to the end of a run
+        # the root mean square of this task's gradients is a little below 1/300
         _arm("multiplied", "the rule sees 300 times the gradient", rule=printed(features=Multiplied(300.0))),
         _arm("forgetful", "the rule's memory ends every 20 steps", rule=lambda: Forgetful(printed()(), 20)),
         _arm("reflected", "random reflection", rule=lambda: Reflected(printed()())),
