@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from l2l_core import RECIPES, TRIALS, recipe
-from l2l_core.atlas import ATLAS, CARRIED, CELLS, CURED, CURES, FACTORS, planned, standing
+from l2l_core.atlas import ATLAS, CARRIED, CELLS, CURED, CURES, FACTORS, coordinates, planned, standing
 from l2l_core.cifar import grey_cifar10
 from l2l_core.claims import RESULTS
 from l2l_core.data import mnist
@@ -157,6 +157,13 @@ def test_a_cells_rival_is_chosen_in_validation_and_divergence_is_infinite():
     assert found.diverged == [0, 2]
     # SGD was run at the carried rate, NAG was tuned to it, Adam was not
     assert found.carried == {"sgd": 2.0, "nag": pytest.approx(1.5)}
+
+
+@pytest.mark.parametrize("trial", [*ATLAS.values(), *CURED.values()], ids=lambda trial: trial.name)
+def test_the_plan_knows_the_size_of_every_network(trial):
+    params = trial.task("test", "cpu").sample(torch.Generator()).params
+    settings = getattr(trial.task, "keywords", {})
+    assert coordinates(**settings) == sum(p.numel() for p in params.values())
 
 
 def test_the_plan_fits_an_hour_of_one_core():
