@@ -1,5 +1,6 @@
 """Files that are whole or absent."""
 
+import contextlib
 import errno
 import json
 import os
@@ -89,15 +90,22 @@ def test_one_process_holds_a_folder_until_it_ends_however_it_ends(tmp_path):
             pass
 
 
-def test_a_disk_without_locks_is_trusted(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "entered"), [(errno.ENOLCK, 2), (errno.ENOTSUP, 2), (errno.ENOSYS, 2), (errno.EIO, 0)]
+)
+def test_a_disk_without_locks_lets_everybody_in_and_a_broken_one_nobody(number, entered, tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
 
     def refuse(*_):
-        raise OSError(errno.ENOLCK, "no locks")
+        raise OSError(number, "no lock")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with store.held(tmp_path):
-        pass
+    inside = []
+    with contextlib.suppress(OSError), store.held(tmp_path):
+        inside.append("one")
+        with store.held(tmp_path):
+            inside.append("another")
+    assert len(inside) == entered
 
 
 def test_json_is_readable_and_ends_in_a_newline(tmp_path):
