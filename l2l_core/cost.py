@@ -1,5 +1,6 @@
 """What a meta-training will cost, from a few seconds of it."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,6 +11,18 @@ from l2l_core import kernel
 from l2l_core.evaluation import generator
 from l2l_core.recipes import Recipe, fresh_rule
 from l2l_core.tree import leaves
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None
+
+
+def peak_mb() -> int | None:
+    """Most memory that this process has held, in 2^20 bytes; None on systems that do not tell (Windows)."""
+    if resource is None:
+        return None
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 class Cost(NamedTuple):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from l2l_core import kernel
+from l2l_core.cost import peak_mb
 from l2l_core.distributed import is_writer
 from l2l_core.recipes import Recipe, fresh_rule
 from l2l_core.store import held, save_tensors
@@ -96,5 +97,6 @@ def _restart(
         "meta_steps": last["meta_step"],
         "seconds": last["seconds"],
         "cpu_seconds": last.get("cpu_seconds"),
+        "peak_mb": peak_mb(),
         "history": [[line["meta_step"], round(line["validation"], 5)] for line in trained.history],
     }

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import time
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
+from l2l_core.cost import peak_mb
 from l2l_core.evaluation import at, evaluate, fitting
 from l2l_core.experiment import trained_by
 from l2l_core.rule import Rule
@@ -102,16 +103,18 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
     runs |= {f"{name} as printed": RULES[name](lr) for name, lr in trial.as_printed.items()}
     runs |= {f"{name} carried over": RULES[name](lr) for name, lr in trial.carried.items()}
-    curves = {}
+    curves, spent = {}, 0.0
     for name, rule in runs.items():
         horizon = baselines.get(name, {}).get("horizon", trial.horizon)
-        curves[name] = _test_curves(trial, scale, rule, horizon, device, out, name if progress else None)
+        curves[name], seconds = _test_curves(trial, scale, rule, horizon, device, out, name if progress else None)
+        spent += seconds
     best = min(trial.baselines, key=lambda n: baselines[n]["validation"], default=None)
 
     seeds, learned = [], []
     for rule, facts in finished:
         label = f"seed {facts['seed']}" if progress else None
-        curve = _test_curves(trial, scale, rule, trial.horizon, device, out, label)
+        curve, seconds = _test_curves(trial, scale, rule, trial.horizon, device, out, label)
+        spent += seconds
         paired = {
             name: _statistics(trial, curve - other, trial.horizon) for name, other in curves.items() if "@" not in name
         }
@@ -130,6 +133,8 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
         "success": best and _success(seeds, baselines[best]["validation"]),
         "seeds": seeds,
         "baselines": {name: {**_short(baselines, name), **_numbers(trial, curve)} for name, curve in curves.items()},
+        "test_seconds": round(spent, 1) if isfinite(spent) else None,
+        "peak_mb": peak_mb(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
     shown = {name: _curve(trial, curve) for name, curve in curves.items()}
@@ -161,8 +166,11 @@ def _source(task: Task) -> str:
 
 def _test_curves(
     trial: Trial, scale: str, rule: Rule, horizon: int, device: str, out: Path, progress: str | None
-) -> Tensor:
-    """Losses on the test problems `[problems, steps+1]` in reported units, kept in files named by what made them."""
+) -> tuple[Tensor, float]:
+    """Losses on the test problems `[problems, steps+1]` in reported units, kept in files named by what made them.
+
+    With them the processor seconds that they took, NaN where a file was written too early to mention them.
+    """
     task, problems = trial.task("test", device), trial.budget(scale).test_problems
     facts = {
         "recipe": trial.name,
@@ -173,22 +181,25 @@ def _test_curves(
         "weights": _fingerprint(rule),
     }
     described = portable(repr(trial.task("test", "cpu")))
-    pieces, size = [], fitting(task, COORDINATES)
+    pieces, spent, size = [], 0.0, fitting(task, COORDINATES)
     for first in range(0, problems, size):
         facts |= {"first": first, "problems": min(size, problems - first)}
         path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
         if not path.exists():
             label = progress and f"testing {progress}, run {first} of {problems}"
             settings = {"seed": f"{trial.family}/test", "first": first, "horizon": horizon, "coordinates": COORDINATES}
+            begun = time.process_time()
             with kernel.enabled(scale != "smoke"):
                 curves = evaluate(
                     rule.to(device), task, facts["problems"], trial.test_steps, progress=label, **settings
                 )
-            save_tensors(path, {"losses": curves}, {**facts, "task": described, "family": trial.family})
+            known = {**facts, "task": described, "family": trial.family, "seconds": time.process_time() - begun}
+            save_tensors(path, {"losses": curves}, known)
         tensors, known = load_tensors(path)
         check_same(path, known, task=described, family=trial.family)
         pieces.append(tensors["losses"])
-    return trial.unit * torch.cat(pieces).double()
+        spent += known.get("seconds", nan)
+    return trial.unit * torch.cat(pieces).double(), spent
 
 
 def _fingerprint(rule: Rule) -> str:

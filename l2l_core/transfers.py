@@ -56,7 +56,7 @@ RATES = {"sgd": 3.0, "nag": 1.0, "rmsprop": 0.01, "adam": 0.03, "adam-cosine": 0
 
 
 def _printed(name: str, summary: str, **settings: Any) -> Transfer:
-    return on_mnist(name, summary, partial(network, **settings), 16, 16, test_steps=200, baselines=RATES)
+    return on_mnist(name, summary, partial(network, **settings), 16, 100, test_steps=200, baselines=RATES)
 
 
 def _cell(depth: int, width: int) -> Transfer:

@@ -216,11 +216,26 @@ def test_curves_on_another_network_are_not_taken_for_those_on_this_one(tmp_path)
     some = replace(RECIPE, task=lambda split, device: Quadratic(device=device, start_std=0.01))
     other = replace(RECIPE, task=lambda split, device: Quadratic(device=device, start_std=1.0))
     args = "paper", SGD(0.01), 100, "cpu", tmp_path, None
-    assert module._test_curves(some, *args).equal(module._test_curves(some, *args))
+    (curves, seconds), (again, kept) = (module._test_curves(some, *args) for _ in range(2))
+    assert curves.equal(again)
+    assert seconds == kept > 0
     with pytest.raises(ValueError, match=r"belongs to another run: task .*start_std=0.01.*, not .*start_std=1.0"):
         module._test_curves(other, *args)
     with pytest.raises(ValueError, match="another run: family 'quadratic', not 'cubic'"):
         module._test_curves(replace(some, family="cubic"), *args)
+
+
+def test_what_a_test_took_is_known_only_if_every_part_of_it_is(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    spent = read_json(run / "metrics.json")["test_seconds"]
+    parts = sorted((tmp_path / "run" / "curves").iterdir())
+    assert spent == pytest.approx(sum(load_tensors(part)[1]["seconds"] for part in parts), abs=0.1)
+    curves, facts = load_tensors(parts[0])
+    del facts["seconds"]  # as files from before it was noted
+    save_tensors(parts[0], curves, facts)
+    metrics = report(RECIPE, "paper", tmp_path / "run", "the command", progress=False)
+    assert metrics["test_seconds"] is None
+    assert metrics["peak_mb"] > 100
 
 
 def test_a_baseline_that_diverges_untuned_is_not_the_best(tmp_path):

@@ -47,7 +47,7 @@ MNIST = (
         },
         scales={
             "smoke": Budget(2, 2, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1),
-            "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100, seeds=3),
+            "paper": Budget(5000, 100, b=1, validation_problems=8, tuning_problems=16, test_problems=100),
         },
         **_MNIST,
     ),
