@@ -1,4 +1,4 @@
-"""What the book needs of Sphinx beyond settings: Markdown docstrings and the scoreboard."""
+"""What the book needs of Sphinx beyond settings: Markdown docstrings and tables."""
 
 import inspect
 import re
@@ -48,6 +48,24 @@ def skip_fields(app, what, name, obj, skip, options):
     """Leave out fields: the class describes them, their own docstring is Python's."""
     named = (obj.__doc__ or "").startswith("Alias for field number")
     return True if named or inspect.isbuiltin(obj) else None
+
+
+class Expenses(SphinxDirective):
+    """A table of what the stored results took to make."""
+
+    def run(self):
+        from l2l_core.expenses import expenses, table
+
+        heads, *rows = table(expenses())
+        group = nodes.tgroup(cols=len(heads))
+        group += [nodes.colspec(colwidth=width) for width in (28, 10, 16, 14, 14, 18)]
+        group += nodes.thead("", self.row(heads))
+        group += nodes.tbody("", *[self.row(row) for row in rows])
+        return [nodes.table("", group, classes=["expenses"])]
+
+    def row(self, entries):
+        """One line of plain text."""
+        return nodes.row("", *[nodes.entry("", nodes.paragraph("", e)) for e in entries])
 
 
 class Scoreboard(SphinxDirective):
@@ -116,4 +134,5 @@ def setup(app):
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("html-page-context", no_thebe, priority=900)
     app.add_directive("scoreboard", Scoreboard)
+    app.add_directive("expenses", Expenses)
     return {"parallel_read_safe": True}
