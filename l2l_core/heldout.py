@@ -14,7 +14,7 @@ from l2l_core.catalogue import trial
 from l2l_core.claims import RESULTS
 from l2l_core.evaluation import evaluate, snapshots
 from l2l_core.rule import Rule
-from l2l_core.rules import RULES, Scheduled
+from l2l_core.rules import RULES
 from l2l_core.store import read_json, write_json
 from l2l_core.tree import Params
 from l2l_core.trials import Trial
@@ -42,7 +42,10 @@ def marks(steps: int) -> list[int]:
 
 
 def watch(chosen: Trial, rule: Rule, horizon: int, runs: int = RUNS) -> dict[str, list[float]]:
-    """Mean loss and accuracy over runs, on the images set aside for scoring, at `marks`."""
+    """Mean loss and accuracy over runs, on the images set aside for scoring, at `marks`.
+
+    `horizon` is what rules with a schedule are told.
+    """
     test, held_out = chosen.task("test", "cpu"), chosen.task("score", "cpu")
     points = snapshots(rule, test, runs, marks(chosen.test_steps), seed=f"{chosen.family}/test", horizon=horizon)
     with torch.no_grad():
@@ -78,8 +81,7 @@ def measure(chosen: Trial, metrics: dict[str, Any], runs: int = RUNS) -> dict[st
     measured = {}
     with kernel.enabled():
         for name, (rule, horizon) in rules.items():
-            told = horizon if isinstance(rule, Scheduled) else chosen.test_steps
-            measured[name] = watch(chosen, rule, told, runs) | {"seconds": seconds_a_step(chosen, rule)}
+            measured[name] = watch(chosen, rule, horizon, runs) | {"seconds": seconds_a_step(chosen, rule)}
     return {"recipe": chosen.name, "runs": runs, "steps": marks(chosen.test_steps), "rules": measured}
 
 

@@ -96,6 +96,16 @@ def test_rules_that_are_not_those_in_the_results_are_not_measured():
         measure(chosen, {"baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]})
 
 
+def test_every_rule_is_watched_with_the_horizon_that_it_was_tuned_or_trained_for(monkeypatch):
+    monkeypatch.setattr(heldout, "watch", lambda chosen, rule, horizon, runs: {"horizon": horizon})
+    monkeypatch.setattr(heldout, "seconds_a_step", lambda chosen, rule: 0.0)
+    tuned = {key: {"rule": "adam-cosine", "lr": 0.1, "horizon": t} for key, t in (("short", 100), ("long", 200))}
+    seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
+    found = measure(trial("mnist-relu"), {"baselines": {**tuned, "sgd as printed": {}}, "seeds": seeds})["rules"]
+    expected = {"short": 100, "long": 200, **{f"seed {k}": 100 for k in range(len(seeds))}}
+    assert {name: one["horizon"] for name, one in found.items()} == expected
+
+
 def test_a_watched_run_is_the_one_in_the_curves():
     """On the test images themselves, shown all at once, the score at a mark is the curve of minibatches, nearly."""
     trial = replace(recipe("mnist"), test_steps=40, task=lambda split, device: MNISTNetwork("test"))
