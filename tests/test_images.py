@@ -101,5 +101,6 @@ def test_what_has_no_square_is_refused(shape, side):
 def test_what_is_shown_is_finite_and_in_range():
     found = shown(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1))
     assert found.tolist() == [[[0.0, 0.5, 1.0]]]
-    with pytest.raises(ValueError, match="3 values of the picture are not finite"):
-        shown(torch.full((3, 1, 1), torch.nan))
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="3 values of the picture are not finite"):
+            shown(torch.full((3, 1, 1), value))

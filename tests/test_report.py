@@ -86,7 +86,7 @@ def test_baselines_are_tuned_again_for_the_whole_test_only_where_they_are_tuned_
         ({"scale": "smoke"}, "only paper-scale runs are promoted"),
         ({"data": "stand-in: digits"}, "only runs on real data are promoted"),
         ({"problems": {"tuning": 0, "test": 2}}, r"was tested on .*'test': 2.* problems, not on .*'test': 4"),
-        ({"baselines": {"adam": {}}}, "lacks the baselines sgd"),
+        ({"baselines": {"adam": {}}}, "lacks the baselines nag as printed, sgd, sgd as printed; evaluate it again"),
         ({"seeds": []}, r"lacks the meta-seeds \[0, 1, 2\]"),
     ],
 )
