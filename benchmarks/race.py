@@ -67,13 +67,14 @@ def environment(threads: int, *words: str) -> dict[str, str]:
     """This process's environment, with every library told how many threads to use.
 
     The kernel has threads of its own. Beside it, PyTorch's OpenMP workers must not spin while they are idle, as they
-    do by default; for plain PyTorch that default is faster.
+    do by default; for plain PyTorch that default is faster, and it gets it whatever this process was told.
     """
     counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     flags = {"XLA_FLAGS": XLA_ONE_THREAD} if threads == 1 else {}
     if "compiled" in words:
         flags["OMP_WAIT_POLICY"] = "passive"
-    return {**os.environ, **counts, **flags, "JAX_PLATFORMS": "cpu"}
+    inherited = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    return {**inherited, **counts, **flags, "JAX_PLATFORMS": "cpu"}
 
 
 @contextmanager

@@ -153,9 +153,11 @@ class Standing(NamedTuple):
 
 
 def standing(metrics: dict[str, Any], step: int) -> Standing:
-    """Read a cell's outcome from the metrics of its trial."""
+    """Read a cell's outcome from the metrics of its trial. Raises ValueError where no rival was tuned for `step`."""
     baselines = metrics["baselines"]
     tuned = {name: entry["validation"] for name, entry in baselines.items() if entry.get("horizon") == step}
+    if not tuned:
+        raise ValueError(f"{metrics['recipe']!r} has no baseline that was tuned for {step} steps")
     rival = min(tuned, key=tuned.__getitem__)
     bar = _loss(baselines[rival], step)
     losses = [_loss(seed, step) for seed in metrics["seeds"]]

@@ -36,6 +36,8 @@ SATURATED = 3.0
 
 def marks(steps: int) -> list[int]:
     """Steps at which a run of so many is looked at: four a decade from `LAST` on, and the last."""
+    if steps < 1:
+        raise ValueError(f"there is nothing to look into: steps = {steps}")
     return sorted({mark for k in range(4, 40) if LAST <= (mark := round(10 ** (k / 4))) <= steps} | {steps})
 
 
@@ -125,7 +127,7 @@ def treated(rule: Rule, task: Task, steps: int, problems: int, *, seed: object =
     found: dict[str, list[float]] = {"step": marks(steps)}
     for label, make in ARMS.items():
         curves = evaluate(make(rule), task, problems, steps, seed=("autopsy", seed), coordinates=2**18)
-        means = [curves[:, mark - LAST + 1 : mark + 1].mean() for mark in found["step"]]
+        means = [curves[:, max(mark - LAST + 1, 0) : mark + 1].mean() for mark in found["step"]]
         found[label] = [float(f"{float(mean):.4g}") for mean in means]
     return found
 

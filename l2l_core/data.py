@@ -69,8 +69,8 @@ def part(split: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], 
     bounds = {"train": (0, 10), "validation": (10, 11), "score": (11, 12)}  # in twelfths
     if split not in bounds:
         raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-    low, high = (len(train[1]) * bound // 12 for bound in bounds[split])
-    return Images(train[0][low:high], train[1][low:high], torch.arange(low, high), source)
+    chosen = slice(*(len(train[1]) * bound // 12 for bound in bounds[split]))
+    return Images(train[0][chosen], train[1][chosen], torch.arange(len(train[1]))[chosen], source)
 
 
 @cache

@@ -50,8 +50,8 @@ def photographs(split: str, side: int = 64) -> Pictures:
     Without L2L_DATA torchvision's Imagenette is downloaded, whose photographs of training give all three sets. Where
     there is neither, cut-outs of scikit-learn's two sample photographs stand in, and that is said.
 
-    Raises ValueError for an unknown set, a corrupt archive, or a side over 64 in training or validation with the
-    archives; FileNotFoundError if L2L_DATA is set but incomplete.
+    Raises ValueError for an unknown set, a corrupt archive, a download that was broken off, or a side over 64 in
+    training or validation with the archives; FileNotFoundError if L2L_DATA is set but incomplete.
     """
     if split not in SETS:
         raise ValueError(f"unknown set {split!r}; there are {', '.join(SETS)}")
@@ -61,10 +61,13 @@ def photographs(split: str, side: int = 64) -> Pictures:
     try:
         from torchvision.datasets import Imagenette
 
-        whole = Imagenette(Path.home() / ".cache" / "l2l", "train", "160px", download=not _has_imagenette())
+        whole = Imagenette(Path.home() / ".cache" / "l2l", "train", "160px", download=not _imagenette().is_dir())
     except (ImportError, OSError, RuntimeError) as error:
         print(f"Imagenette cannot be downloaded ({type(error).__name__}).")
         return _stand_in(split, side)
+    if len(whole) < sum(SETS.values()):
+        few = f"Imagenette has {len(whole)} photographs here, too few for {sum(SETS.values())}"
+        raise ValueError(f"{few}; delete {_imagenette()} to download it again")
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(0)).tolist()
     before = {"train": 0, "validation": SETS["train"], "test": SETS["train"] + SETS["validation"]}[split]
     files = [Path(whole._samples[k][0]) for k in order[before : before + SETS[split]]]
@@ -72,8 +75,8 @@ def photographs(split: str, side: int = 64) -> Pictures:
     return Pictures(pixels, tuple(file.name for file in files), "Imagenette")
 
 
-def _has_imagenette() -> bool:
-    return (Path.home() / ".cache" / "l2l" / "imagenette2-160").is_dir()
+def _imagenette() -> Path:
+    return Path.home() / ".cache" / "l2l" / "imagenette2-160"
 
 
 def _archived(folder: Path, split: str, side: int) -> Pictures:

@@ -14,7 +14,7 @@ from l2l_core.catalogue import trial
 from l2l_core.claims import RESULTS
 from l2l_core.evaluation import evaluate, snapshots
 from l2l_core.rule import Rule
-from l2l_core.rules import RULES, Scheduled
+from l2l_core.rules import RULES
 from l2l_core.store import read_json, write_json
 from l2l_core.tree import Params
 from l2l_core.trials import Trial
@@ -42,7 +42,10 @@ def marks(steps: int) -> list[int]:
 
 
 def watch(chosen: Trial, rule: Rule, horizon: int, runs: int = RUNS) -> dict[str, list[float]]:
-    """Mean loss and accuracy over runs, on the images set aside for scoring, at `marks`."""
+    """Mean loss and accuracy over runs, on the images set aside for scoring, at `marks`.
+
+    `horizon` is what rules with a schedule are told.
+    """
     test, held_out = chosen.task("test", "cpu"), chosen.task("score", "cpu")
     points = snapshots(rule, test, runs, marks(chosen.test_steps), seed=f"{chosen.family}/test", horizon=horizon)
     with torch.no_grad():
@@ -61,19 +64,25 @@ def seconds_a_step(chosen: Trial, rule: Rule, steps: int = 50) -> float:
 
 
 def measure(chosen: Trial, metrics: dict[str, Any], runs: int = RUNS) -> dict[str, Any]:
-    """`watch` and `seconds_a_step` for every meta-seed and for every tuned baseline in `metrics`."""
-    rules = {}
+    """`watch` and `seconds_a_step` for every meta-seed and for every tuned baseline in `metrics`.
+
+    Raises ValueError if the meta-seeds that there are are not those in `metrics`.
+    """
+    rules, out = {}, Path("runs") / chosen.name / "paper"
     for name, entry in metrics["baselines"].items():
         if "rule" in entry:
             rules[name] = RULES[entry["rule"]](entry["lr"]), entry["horizon"]
-    for rule, facts in chosen.finished("paper", Path("runs") / chosen.name / "paper"):
+    finished = chosen.finished("paper", out)
+    found, tested = [facts["validation"] for _, facts in finished], [seed["validation"] for seed in metrics["seeds"]]
+    if found != tested:
+        raise ValueError(f"the rules of {chosen.name!r} are not those in its results: they score {found}, not {tested}")
+    for rule, facts in finished:
         rules[f"seed {facts['seed']}"] = rule, chosen.horizon
-    found = {}
+    measured = {}
     with kernel.enabled():
         for name, (rule, horizon) in rules.items():
-            told = horizon if isinstance(rule, Scheduled) else chosen.test_steps
-            found[name] = watch(chosen, rule, told, runs) | {"seconds": seconds_a_step(chosen, rule)}
-    return {"recipe": chosen.name, "runs": runs, "steps": marks(chosen.test_steps), "rules": found}
+            measured[name] = watch(chosen, rule, horizon, runs) | {"seconds": seconds_a_step(chosen, rule)}
+    return {"recipe": chosen.name, "runs": runs, "steps": marks(chosen.test_steps), "rules": measured}
 
 
 def _short(values: Tensor) -> list[float]:

@@ -16,10 +16,10 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
     """A picture file as `[3, height, width]` in [0, 1]: red, green and blue.
 
     Grey pictures and palettes become coloured, transparent parts white, depths of 16 bits are scaled, and a camera's
-    orientation is honoured.
+    orientation is honoured. Pixels that are floating-point numbers lie in [0, 1] already.
 
-    Raises FileNotFoundError if there is no such file, ValueError for what is no picture, is truncated, or has more
-    than `MOST_PIXELS`, ImportError without Pillow.
+    Raises FileNotFoundError if there is no such file, ValueError for what is no picture, is truncated, has values out
+    of range, or more than `MOST_PIXELS` pixels, ImportError without Pillow.
     """
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
@@ -33,7 +33,8 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
                 raise ValueError(f"{name} has {width} × {height} pixels; make it smaller than {MOST_PIXELS:,} in all")
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith(("I", "F")):
-                return _deep(np.asarray(picture, dtype=np.float64), str(name))
+                top = 1 if picture.mode == "F" else 65535
+                return _deep(np.asarray(picture, dtype=np.float64), top, str(name))
             if "A" in picture.getbands() or "transparency" in picture.info:
                 over = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
@@ -49,21 +50,22 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
-def _deep(values: np.ndarray, name: str) -> Tensor:
-    """A grey picture of more than 8 bits a pixel."""
-    top = 1.0 if values.max() <= 1 else 65535.0
-    if values.min() < 0 or values.max() > top:
-        raise ValueError(f"{name} has values from {values.min():g} to {values.max():g}; expected 0 to {top:g}")
+def _deep(values: np.ndarray, top: int, name: str) -> Tensor:
+    """A grey picture of more than 8 bits a pixel, white at `top`."""
+    if not (values.min() >= 0 and values.max() <= top):  # so that NaN is refused too
+        raise ValueError(f"{name} has values from {values.min():g} to {values.max():g}; expected 0 to {top}")
     return torch.from_numpy(values / top).float().expand(3, *values.shape).clone()
 
 
 def square(image: Tensor, side: int) -> Tensor:
     """The square in the middle of `[3, height, width]`, resized to `[3, side, side]` with its details averaged.
 
-    Raises ValueError for a tensor of another shape, or for `side` < 1.
+    Raises ValueError for a tensor of another shape, of integers or without pixels, or for `side` < 1.
     """
-    if image.dim() != 3 or len(image) != 3 or side < 1:
+    if image.dim() != 3 or len(image) != 3 or not image.numel() or side < 1:
         raise ValueError(f"expected a picture [3, height, width] and a side of 1 or more, got {[*image.shape]}, {side}")
+    if not image.is_floating_point():
+        raise ValueError(f"expected colours in [0, 1], got {image.dtype}; divide by 255")
     short = min(image.shape[1:])
     top, left = ((edge - short) // 2 for edge in image.shape[1:])
     middle = image[None, :, top : top + short, left : left + short]

@@ -135,6 +135,7 @@ def test_noise_is_the_recipes_gradient_and_more():
 
 
 METRICS = {
+    "recipe": "mnist",
     "seeds": [
         {"at": {"100": {"mean": 0.2}}, "diverged": 0},
         {"at": {"100": {"mean": float("nan")}}, "diverged": 2},
@@ -157,6 +158,8 @@ def test_a_cells_rival_is_chosen_in_validation_and_divergence_is_infinite():
     assert found.diverged == [0, 2]
     # SGD was run at the carried rate, NAG was tuned to it, Adam was not
     assert found.carried == {"sgd": 2.0, "nag": pytest.approx(1.5)}
+    with pytest.raises(ValueError, match="'mnist' has no baseline that was tuned for 300 steps"):
+        standing(METRICS, 300)
 
 
 @pytest.mark.parametrize("trial", [*ATLAS.values(), *CURED.values()], ids=lambda trial: trial.name)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conformance import small_lstm
 
-from l2l_core import LogSign
+from l2l_core import LogSign, evaluate
 from l2l_core.autopsy import ARMS, LAST, marks, shrinking, trace, treated
 from l2l_core.rules import SGD, Reflected
 from l2l_core.tasks import Quadratic
@@ -67,6 +67,15 @@ def test_a_rule_without_a_logarithm_is_refused():
         trace(small_lstm(), TASK, 10)
     with pytest.raises(ValueError, match="only a coordinatewise LSTM"):
         trace(SGD(0.1), TASK, 10)
+
+
+def test_a_run_shorter_than_what_is_averaged_is_averaged_over_all_its_points():
+    found = treated(known(readout_bias=1e-12), TASK, 5, 2)
+    assert found["step"] == [5]
+    standing_still = evaluate(SGD(1e-30), TASK, 2, 1, seed=("autopsy", 0))[:, 0].mean()
+    assert [found[label] for label in ARMS] == [[pytest.approx(float(standing_still), rel=1e-3)]] * len(ARMS)
+    with pytest.raises(ValueError, match="there is nothing to look into: steps = 0"):
+        trace(known(), TASK, 0)
 
 
 def test_steps_shrink_only_beyond_the_horizon():

@@ -14,7 +14,7 @@ from benchmarks.check import DifferentWork, same_work
 from benchmarks.floor import floor, optimizee_flops
 from benchmarks.plan import ALL, facts
 from benchmarks.problem import Problem, draw
-from benchmarks.race import Race
+from benchmarks.race import Race, environment
 from benchmarks.report import code, header
 from benchmarks.sides import available
 from benchmarks.workloads import CURVES, RACES, Workload, tiny
@@ -109,6 +109,24 @@ def test_a_side_leaves_a_curve_before_it_needs_more_memory_than_it_may(tmp_path,
     found = {item["size"]: set(item["sides"]) for item in plan.Plan(("optimizees",), settings, tmp_path).run()}
     both = {"ours", "ports"}
     assert found == {1: both, 4: both, 16: both, 64: both, 256: {"ours"}}
+
+
+@pytest.mark.parametrize("inherited", [{}, {"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "passive"}])
+@pytest.mark.parametrize("side", ["ours", "ports", "jax", "adam"])
+def test_only_beside_the_kernel_are_pytorchs_idle_threads_told_to_sleep(side, inherited, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    for key, value in inherited.items():
+        monkeypatch.setenv(key, value)
+    assert environment(2, "compiled", "problem.npz", "train")["OMP_WAIT_POLICY"] == "passive"
+    assert "OMP_WAIT_POLICY" not in environment(2, side, "problem.npz", "train")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_library_is_told_the_same_number_of_threads(threads, monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    found = environment(threads, "ours")
+    assert {found[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS")} == {str(threads)}
+    assert ("XLA_FLAGS" in found) == (threads == 1)
 
 
 def test_help_names_everything_that_can_be_measured():

@@ -5,7 +5,7 @@ import torch
 from conformance import EVERY_RULE, HORIZON, TASKS, assert_same, begun, make, phi_of, problems_of, seeded
 from torch.utils._pytree import tree_structure
 
-from l2l_core import RuleOptimizer, Signal, Unroll
+from l2l_core import Rule, RuleOptimizer, Signal, Unroll
 from l2l_core.metagrad import draw
 from l2l_core.store import load_tensors, save_tensors
 from l2l_core.tree import leaves, map_tree, stack
@@ -78,6 +78,16 @@ def test_many_optimizees_at_once_walk_as_each_does_alone(name, task):
         alone, end_alone = unroll(phi, task.loss, only(i, carry), only(i, data))
         torch.testing.assert_close(together[i], alone[0], rtol=1e-12, atol=1e-12)
         assert_same(only(i, end), end_alone, rtol=1e-12, atol=1e-12)
+
+
+@every_rule
+@both_tasks
+@pytest.mark.parametrize("step", [3, 4])
+def test_an_update_of_many_is_that_of_each(name, task, step):
+    unroll, carry, _ = begun(make(name), TASKS[task](), b=3)
+    rule, signal = unroll.rule, unroll.signal(carry)._replace(step=step)
+    args = phi_of(rule), signal, carry.state, carry.params
+    assert_same(rule.update_many(*args), Rule.update_many(rule, *args), rtol=1e-10, atol=1e-12)
 
 
 @every_rule

@@ -8,7 +8,7 @@ import torch
 from conformance import run_python
 
 from l2l_core import data
-from l2l_core.data import MNIST_FILES, SPLITS, mnist
+from l2l_core.data import MNIST_FILES, SPLITS, mnist, part
 
 real = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no real images")
 
@@ -36,6 +36,18 @@ def folder(tmp_path, monkeypatch, afresh):
 def test_two_sets_have_no_image_in_common(pair):
     one, other = (set(mnist(split).origin.tolist()) for split in pair)
     assert not one & other
+
+
+@pytest.mark.parametrize("count", [12, 100, 1797])
+def test_a_number_of_origin_is_that_of_the_picture_and_its_label(count):
+    """Of pictures that show their own number, negative in the test file."""
+    shown = torch.arange(count)
+    parts = {split: part(split, (shown, 10 * shown), (-1 - shown, shown), "made up") for split in SPLITS}
+    for split, images in parts.items():
+        assert images.pixels.equal(images.origin)
+        assert images.labels.equal(-1 - images.origin if split == "test" else 10 * images.origin)
+    used = torch.cat([parts[split].origin for split in ("train", "validation", "score")])
+    assert used.tolist() == list(range(count))
 
 
 def test_sets_are_labelled_pictures_each_counted_once():

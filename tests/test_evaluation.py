@@ -148,6 +148,15 @@ def test_snapshots_are_the_points_whose_losses_are_the_curve(task, name):
             torch.testing.assert_close(problem.loss(point, batch), curves[i, mark])
 
 
+@pytest.mark.parametrize("horizon", [None, 3, 20])
+def test_snapshots_of_a_schedule_are_taken_as_it_is_told(horizon):
+    rule, task = RULES["adam-cosine"](0.1), Quadratic(3)
+    curve = evaluate(rule, task, 1, 6, seed="s", horizon=horizon)[0]
+    (points,) = snapshots(rule, task, 1, list(range(7)), seed="s", horizon=horizon)
+    batch = map_tree(lambda d: d[0], task.sample(generator("problem", "s", 0)).batches(1, None))
+    torch.testing.assert_close(torch.stack([task.loss(point, batch) for point in points]), curve)
+
+
 @pytest.mark.parametrize("marks", [[], [-1], [0, 0], [5, 2]])
 def test_snapshots_are_taken_in_order(marks):
     with pytest.raises(ValueError, match="steps to stop at must increase"):

@@ -72,6 +72,35 @@ def test_a_folder_that_lacks_something_is_an_error(elsewhere):
         photographs("train")
 
 
+def test_the_sets_of_a_download_never_meet(elsewhere, monkeypatch):
+    """A number for a photograph, each a file of its own."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    whole = [(f"n0/{k}.JPEG", 0) for k in range(sum(SETS.values()) + 7)]
+
+    class Downloaded:
+        _samples = whole
+
+        def __init__(self, *args, **settings):
+            pass
+
+        def __len__(self):
+            return len(whole)
+
+    monkeypatch.delenv("L2L_DATA")
+    monkeypatch.setattr(datasets, "Imagenette", Downloaded)
+    monkeypatch.setattr(gallery, "load_image", lambda file: torch.full((3, 2, 2), int(file.stem) / len(whole)))
+    found = {split: photographs(split, 2) for split in SETS}
+    assert {split: len(one.names) for split, one in found.items()} == SETS
+    assert len({name for one in found.values() for name in one.names}) == sum(SETS.values())
+    for one in found.values():
+        numbers = [int(name.removesuffix(".JPEG")) / len(whole) for name in one.names]
+        torch.testing.assert_close(one.pixels[:, 0, 0, 0], torch.tensor(numbers))
+    del whole[-8:]
+    photographs.cache_clear()
+    with pytest.raises(ValueError, match=r"has 1919 photographs here, too few for 1920; delete .*imagenette2-160"):
+        photographs("test", 2)
+
+
 def test_without_any_data_cut_outs_stand_in_and_say_so(elsewhere, monkeypatch, capsys):
     monkeypatch.delenv("L2L_DATA")
     found = {split: gallery._stand_in(split, 16) for split in SETS}

@@ -1,16 +1,18 @@
 """What a network is worth on images set aside is what PyTorch says of it, wherever its run is looked at."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from l2l_core import evaluate, heldout, recipe
+from l2l_core import evaluate, heldout, recipe, trial
 from l2l_core.evaluation import generator
-from l2l_core.heldout import MINIBATCH, marks, score, watch
-from l2l_core.rules import SGD
+from l2l_core.heldout import MINIBATCH, marks, measure, score, seconds_a_step, watch
+from l2l_core.rules import RULES, SGD
 from l2l_core.tasks import MNISTNetwork
+from l2l_core.zoo import card, meta_seeds
 
 
 def test_a_score_is_the_loss_and_the_accuracy_over_whole_minibatches():
@@ -44,6 +46,64 @@ def test_a_run_is_looked_at_from_its_start_to_its_end(steps):
     assert found[0] == 0
     assert found[-1] == steps
     assert found == sorted(set(found))
+
+
+def test_the_time_of_a_step_is_the_shortest_of_three_runs_by_its_steps(monkeypatch):
+    clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 23.0])  # 5, 2 and 3 seconds
+    monkeypatch.setattr(heldout, "process_time", lambda: next(clock))
+    assert seconds_a_step(recipe("quadratic"), SGD(0.01), steps=4) == 0.5
+
+
+def test_a_run_is_looked_at_on_the_images_that_are_set_aside_for_it():
+    asked = []
+
+    def task(split, device):
+        asked.append(split)
+        return MNISTNetwork(split, start_std=0.0)
+
+    # in single precision the rate is zero, so that the guess stays at one class, which is right as often as it occurs
+    found = watch(replace(recipe("mnist"), test_steps=20, task=task), SGD(1e-300), 20, runs=1)
+    assert asked == ["test", "score"]
+    labels = MNISTNetwork("score").labels
+    labels = labels[: len(labels) // MINIBATCH * MINIBATCH]
+    assert found["accuracy"] == [pytest.approx(float((labels == 0).double().mean()), rel=1e-3)] * len(marks(20))
+
+
+def test_a_schedule_is_watched_as_it_ends_at_the_horizon_that_it_is_told():
+    trial = replace(recipe("mnist"), test_steps=20)
+    ended, longer = (watch(trial, RULES["adam-cosine"](0.05), horizon, runs=1)["loss"] for horizon in (2, 20))
+    looked_at = marks(20)
+    assert len(set(ended[looked_at.index(2) :])) == 1  # it has come to rest
+    assert len(set(longer)) == len(looked_at)
+
+
+def test_only_an_incomplete_minibatch_at_the_end_is_left_out():
+    whole = MNISTNetwork("score", start_std=0.3)
+    params = whole.sample(generator("x")).params
+
+    def first(count):
+        some = SimpleNamespace(pixels=whole.pixels[:count], labels=whole.labels[:count], logits=whole.logits)
+        return score(some, params)
+
+    assert first(MINIBATCH + 1) == first(2 * MINIBATCH - 1) == first(MINIBATCH)
+    assert first(2 * MINIBATCH) != first(MINIBATCH)
+
+
+def test_rules_that_are_not_those_in_the_results_are_not_measured():
+    chosen = trial("mnist-relu")
+    seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
+    with pytest.raises(ValueError, match="the rules of 'mnist-relu' are not those in its results: they score "):
+        measure(chosen, {"baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]})
+
+
+def test_every_rule_is_watched_with_the_horizon_that_it_was_tuned_or_trained_for(monkeypatch):
+    monkeypatch.setattr(heldout, "watch", lambda chosen, rule, horizon, runs: {"horizon": horizon})
+    monkeypatch.setattr(heldout, "seconds_a_step", lambda chosen, rule: 0.0)
+    tuned = {key: {"rule": "adam-cosine", "lr": 0.1, "horizon": t} for key, t in (("short", 100), ("long", 200))}
+    seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
+    found = measure(trial("mnist-relu"), {"baselines": {**tuned, "sgd as printed": {}}, "seeds": seeds})["rules"]
+    expected = {"short": 100, "long": 200, **{f"seed {k}": 100 for k in range(len(seeds))}}
+    assert {name: one["horizon"] for name, one in found.items()} == expected
 
 
 def test_a_watched_run_is_the_one_in_the_curves():

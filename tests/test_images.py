@@ -45,6 +45,23 @@ def test_sixteen_bits_are_scaled():
     torch.testing.assert_close(load_image(file_of(deep))[:, 0], torch.tensor([[0, 0.2, 1.0]] * 3))
 
 
+def test_a_dark_picture_of_sixteen_bits_is_dark():
+    dark = Image.fromarray(np.ones((1, 3), dtype=np.uint16))
+    torch.testing.assert_close(load_image(file_of(dark)), torch.full((3, 1, 3), 1 / 65535))
+
+
+def test_floating_point_pixels_are_taken_as_they_are():
+    picture = Image.fromarray(np.array([[0.0, 0.25, 1.0]], dtype=np.float32))
+    torch.testing.assert_close(load_image(file_of(picture, "TIFF"))[:, 0], torch.tensor([[0.0, 0.25, 1.0]] * 3))
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, 200.0, np.nan, np.inf])
+def test_floating_point_pixels_out_of_range_are_refused(value):
+    picture = Image.fromarray(np.array([[0.5, value]], dtype=np.float32))
+    with pytest.raises(ValueError, match=r"has values from .*; expected 0 to 1"):
+        load_image(file_of(picture, "TIFF"))
+
+
 def test_a_cameras_orientation_is_honoured():
     wide, exif = Image.new("RGB", (6, 2), RED), Image.Exif()
     exif[0x0112] = 6  # the camera was turned by a quarter
@@ -73,14 +90,17 @@ def test_a_square_is_the_middle_with_its_mean_kept():
     torch.testing.assert_close(square(picture, 2).mean(), picture[:, :, 6:14].mean(), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize(("shape", "side"), [((3, 8), 4), ((1, 8, 8), 4), ((3, 8, 8), 0)])
+@pytest.mark.parametrize(("shape", "side"), [((3, 8), 4), ((1, 8, 8), 4), ((3, 8, 8), 0), ((3, 0, 8), 4)])
 def test_what_has_no_square_is_refused(shape, side):
     with pytest.raises(ValueError, match="expected a picture"):
         square(torch.zeros(shape), side)
+    with pytest.raises(ValueError, match=r"expected colours in \[0, 1\], got torch.uint8; divide by 255"):
+        square(torch.zeros(3, 8, 8, dtype=torch.uint8), 4)
 
 
 def test_what_is_shown_is_finite_and_in_range():
     found = shown(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1))
     assert found.tolist() == [[[0.0, 0.5, 1.0]]]
-    with pytest.raises(ValueError, match="3 values of the picture are not finite"):
-        shown(torch.full((3, 1, 1), torch.nan))
+    for value in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="3 values of the picture are not finite"):
+            shown(torch.full((3, 1, 1), value))

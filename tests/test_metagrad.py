@@ -300,3 +300,14 @@ def test_a_problem_counts_by_its_weight(oracle):
 
     torch.testing.assert_close(slope(2.0, 5.0), 2 * slope(1.0, 0.0) + 5 * slope(0.0, 1.0))
     assert slope(1.0, 0.0) != slope(0.0, 1.0)
+
+
+@pytest.mark.parametrize("oracle", [first_order, second_order])
+def test_a_problem_keeps_its_weight_in_whatever_process_it_runs(oracle):
+    def slope(shard):
+        task = Weighted(3, dtype=torch.float64)
+        object.__setattr__(task, "counts", (1.0, 2.0, 7.0, 0.5))
+        estimator = tbptt(Unroll(SGD(0.05), 4, oracle), task, 4, 4, shard)
+        return estimator.step(phi_of(estimator.unroll.rule), estimator.init(seeded()))[0].grad["lr"]
+
+    torch.testing.assert_close((slope((0, 2)) + slope((1, 2))) / 2, slope((0, 1)))

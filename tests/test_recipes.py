@@ -22,6 +22,16 @@ def test_a_recipe_is_whole_windows_and_baselines_that_exist(name):
 
 
 @every_recipe
+def test_meta_gradients_are_taken_as_the_recipe_says(name):
+    one = recipe(name)
+    rule = fresh_rule(one, 0)
+    found = one.estimator(rule, "smoke", "cpu")
+    expected = (rule, one.horizon, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
+    unroll = found.unroll
+    assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
+
+
+@every_recipe
 def test_a_seed_gives_one_set_of_weights_and_leaves_the_global_generator_alone(name):
     before = torch.get_rng_state()
     one, again, other = (dict(fresh_rule(recipe(name), seed).named_parameters()) for seed in (1, 1, 2))

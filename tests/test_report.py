@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +51,7 @@ def test_reported_curves_are_evaluations_on_the_test_problems_in_reported_units(
     phi, _ = load_tensors(run / "seed1" / "phi.safetensors")
     ours = RECIPE.unit * evaluate(fresh_rule(RECIPE, 0), task, 4, 100, seed="quadratic/test", phi=phi)
     torch.testing.assert_close(torch.tensor(curves["learned"][1]["mean"]), ours.mean(0), rtol=1e-4, atol=0)
+    torch.testing.assert_close(torch.tensor(curves["learned"][1]["median"]), ours.median(0).values, rtol=1e-4, atol=0)
 
 
 def test_differences_are_paired_and_success_is_counted_against_the_best_baseline(run):
@@ -85,7 +87,7 @@ def test_baselines_are_tuned_again_for_the_whole_test_only_where_they_are_tuned_
         ({"scale": "smoke"}, "only paper-scale runs are promoted"),
         ({"data": "stand-in: digits"}, "only runs on real data are promoted"),
         ({"problems": {"tuning": 0, "test": 2}}, r"was tested on .*'test': 2.* problems, not on .*'test': 4"),
-        ({"baselines": {"adam": {}}}, "lacks the baselines sgd"),
+        ({"baselines": {"adam": {}}}, "lacks the baselines nag as printed, sgd, sgd as printed; evaluate it again"),
         ({"seeds": []}, r"lacks the meta-seeds \[0, 1, 2\]"),
     ],
 )
@@ -93,6 +95,68 @@ def test_other_runs_are_not_promoted(run, tmp_path, change, message):
     write_json(tmp_path / "metrics.json", {**read_json(run / "metrics.json"), **change})
     with pytest.raises(ValueError, match=message):
         promote(RECIPE, tmp_path, tmp_path / "results", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, c: m["baselines"].pop("sgd as printed"), "lacks the baselines sgd as printed"),
+        (
+            lambda m, c: m["seeds"].append({**m["seeds"][0], "seed": 3}),
+            r"meta-seeds \[3\] beyond the 3 that were planned",
+        ),
+        (lambda m, c: m["seeds"][1]["at"].update({"7": {}}), "was not tested over the 100 steps of 'quadratic'"),
+        (lambda m, c: m["baselines"]["adam"]["at"].clear(), "was not tested over the 100 steps of 'quadratic'"),
+        (lambda m, c: c["baselines"]["adam"]["mean"].pop(), "was not tested over the 100 steps of 'quadratic'"),
+        (lambda m, c: c["steps"].pop(), "was not tested over the 100 steps of 'quadratic'"),
+        (lambda m, c: c["learned"].pop(), "the curves of .* are not those of its metrics"),
+        (lambda m, c: c["baselines"].pop("adam"), "the curves of .* are not those of its metrics"),
+    ],
+)
+def test_a_run_whose_parts_do_not_belong_together_is_not_promoted(run, tmp_path, change, message):
+    metrics, curves = read_json(run / "metrics.json"), read_json(run / "curves.json")
+    change(metrics, curves)
+    shutil.copytree(run, tmp_path / "run")
+    write_json(tmp_path / "run" / "metrics.json", metrics)
+    write_json(tmp_path / "run" / "curves.json", curves)
+    with pytest.raises(ValueError, match=message):
+        promote(RECIPE, tmp_path / "run", tmp_path / "results", tmp_path / "zoo")
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+def test_a_run_without_curves_or_of_a_recipe_that_has_changed_since_is_not_promoted(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"seed0.* belongs to another run: rule .*scale=1.0.*, not .*scale=0.5"):
+        promote(
+            replace(RECIPE, rule=lambda: CoordinatewiseLSTM(scale=0.5)), copy, tmp_path / "results", tmp_path / "zoo"
+        )
+    (copy / "curves.json").unlink()
+    with pytest.raises(ValueError, match=r"has no curves\.json; evaluate it again"):
+        promote(RECIPE, copy, tmp_path / "results", tmp_path / "zoo")
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+@pytest.mark.parametrize("writes", range(7))
+def test_a_promotion_that_is_killed_leaves_no_metrics_or_those_of_the_rules_in_the_zoo(
+    run, tmp_path, monkeypatch, writes
+):
+    """Three rules, as many cards, the curves: after any of these seven the process may end."""
+    results, zoo = tmp_path / "results", tmp_path / "zoo"
+    write_json(results / RECIPE.name / "metrics.json", {"recipe": "of an earlier promotion"})
+    original, left = Path.replace, iter(range(writes))
+
+    def killed(path, target):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return original(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            promote(RECIPE, run, results, zoo)
+    assert not (results / RECIPE.name / "metrics.json").exists()
+    assert len(promote(RECIPE, run, results, zoo)) == 3
+    assert (results / RECIPE.name / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
 
 
 def test_a_run_that_stopped_early_is_not_promoted(run, tmp_path):
@@ -343,7 +407,9 @@ def test_the_seed_to_show_is_the_lower_median(count, place):
 def test_of_two_meta_seeds_the_better_ships_under_the_plain_name(run, tmp_path):
     metrics = read_json(run / "metrics.json")
     shutil.copytree(run, tmp_path / "run")
+    curves = read_json(run / "curves.json")
     write_json(tmp_path / "run" / "metrics.json", {**metrics, "seeds": metrics["seeds"][:2]})
+    write_json(tmp_path / "run" / "curves.json", {**curves, "learned": curves["learned"][:2]})
     two = replace(RECIPE, scales={"paper": replace(TINY, seeds=2)})
     promote(two, tmp_path / "run", tmp_path / "results", tmp_path)
     better = min(metrics["seeds"][:2], key=lambda seed: seed["validation"])

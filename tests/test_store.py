@@ -55,6 +55,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_who_reads_the_old_file_while_a_new_one_is_written_reads_it_to_its_end(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, b"the old one")
+    with path.open("rb", buffering=0) as reader:
+        begun = reader.read(4)
+        write_atomically(path, b"new")
+        assert begun + reader.read() == b"the old one"
+    assert path.read_bytes() == b"new"
+
+
 def test_sweeping_removes_what_killed_writers_of_one_file_left(tmp_path):
     for name in (".file.12", ".file.3456", ".other.12", "file"):
         (tmp_path / name).touch()
@@ -78,13 +88,14 @@ def test_one_process_holds_a_folder_until_it_ends_however_it_ends(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(Path(store.__file__).parents[1])}
     command = [sys.executable, "-c", HOLDER, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(ValueError, match=r"another process is at work in .*; wait for it"), store.held(tmp_path):
-            pass
-        with store.held(tmp_path / "beside"):
-            pass
-        other.kill()
-        other.wait()
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(ValueError, match=r"another process is at work in .*; wait for it"):
+                store.held(tmp_path).__enter__()
+            with store.held(tmp_path / "beside"):
+                pass
+        finally:
+            other.kill()
     for _ in range(2):
         with store.held(tmp_path):
             pass

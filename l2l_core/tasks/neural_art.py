@@ -1,5 +1,6 @@
 """A picture as the optimizee: it shall show what a photograph shows, painted like a painting."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,12 +25,13 @@ class NeuralArt(Task):
     A problem is a photograph and a start, grey with noise: $0.5 + 0.1\,z$. There are no minibatches: every step sees
     the photograph's own activations. The paper states neither the network nor its layers nor α, β, γ.
 
-    `contents` `[N, 3, side, side]`, `style` `[3, h, w]`, both in [0, 1]. Raises ValueError for other shapes or an
-    unknown network or layer.
+    `contents` `[N, 3, side, side]`, `style` `[3, h, w]`, both in [0, 1]; `pictures` is a digest of the two, by which
+    tasks are told apart. Raises ValueError for other shapes or an unknown network or layer, FileNotFoundError where
+    the network's weights are not there.
     """
 
-    contents: Tensor = field(repr=False)
-    style: Tensor = field(repr=False)
+    contents: Tensor = field(repr=False, compare=False)
+    style: Tensor = field(repr=False, compare=False)
     source: str
     network: str = "vgg"
     content_layer: str = "relu2_2"
@@ -38,6 +40,7 @@ class NeuralArt(Task):
     style_weight: float = 1.0
     smoothness: float = 0.1
     device: str = "cpu"
+    pictures: str = field(init=False)
     weights: Params = field(init=False, repr=False, compare=False)
     grams: Mapping[str, Tensor] = field(init=False, repr=False, compare=False)
 
@@ -46,6 +49,7 @@ class NeuralArt(Task):
             raise ValueError(f"contents are square pictures [N, 3, side, side], got {[*self.contents.shape]}")
         if self.style.dim() != 3 or len(self.style) != 3:
             raise ValueError(f"a style is a picture [3, height, width], got {[*self.style.shape]}")
+        object.__setattr__(self, "pictures", _digest(self.contents, self.style))
         object.__setattr__(self, "weights", to(trained(self.network), self.device))
         with torch.no_grad():
             found = NETWORKS[self.network](self.weights, self.style.to(self.device))
@@ -85,3 +89,7 @@ class NeuralArt(Task):
     def loss(self, params: Params, batch: Tensor) -> Tensor:
         """f(θ) for one picture; `batch` holds the photograph's activations."""
         return sum(self.parts(params, batch).values())
+
+
+def _digest(*pictures: Tensor) -> str:
+    return hashlib.sha256(b"".join(p.detach().cpu().contiguous().numpy().tobytes() for p in pictures)).hexdigest()[:12]

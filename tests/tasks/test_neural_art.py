@@ -1,5 +1,7 @@
 """The loss of a picture is content, style and smoothness as Gatys et al. define them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conformance import assert_same, seeded
@@ -84,7 +86,8 @@ def test_a_gram_matrix_holds_the_mean_products_of_channels():
 def test_total_variation_of_a_flat_picture_is_zero_and_of_a_ramp_half_its_slope():
     assert total_variation(torch.full((3, 5, 5), 0.7)) == 0
     ramp = torch.arange(5.0).expand(3, 5, 5)
-    assert total_variation(ramp) == 0.5  # one across, none down
+    for turned in (ramp, ramp.flip(2), ramp.mT, ramp.mT.flip(1)):
+        assert total_variation(turned) == 0.5  # one across, none down; or the other way round
 
 
 def test_the_photograph_has_no_loss_of_content_and_the_painting_none_of_style(task):
@@ -95,6 +98,39 @@ def test_the_photograph_has_no_loss_of_content_and_the_painting_none_of_style(ta
     parts = task.parts(in_float64(problem), batch)
     assert all(part > 0 for part in parts.values())
     torch.testing.assert_close(task.loss(in_float64(problem), batch), sum(parts.values()))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, -1.0])
+def test_style_is_measured_in_squares_of_the_paintings_own_gram_matrices(task, factor):
+    """(1 − c)²/c² a layer, where a picture's Gram matrices are the painting's divided by c."""
+    found = vgg(small_vgg(), task.contents[0])
+    object.__setattr__(task, "grams", {layer: factor * gram(found[layer]) for layer in task.style_layers})
+    style = task.parts({"picture": task.contents[0]}, found[task.content_layer])["style"]
+    assert float(style) == pytest.approx(len(task.style_layers) * (1 - factor) ** 2 / factor**2)
+
+
+def test_content_is_the_mean_square_at_its_layer_and_each_weight_multiplies_its_own_part(task):
+    assert task.content_layer == "relu2_2"
+    assert task.style_layers == ("relu1_1", "relu2_1", "relu3_1")
+    problem = task.problem(2, seeded())
+    point, batch = in_float64(problem), problem.batches(1, seeded())[0]
+    one, other = (vgg(small_vgg(), picture)["relu2_2"] for picture in (point["picture"], task.contents[2]))
+    plain = task.parts(point, batch)
+    assert float(plain["content"]) == pytest.approx(float((one - other).pow(2).mean()))
+    assert float(plain["smoothness"]) == pytest.approx(0.1 * float(total_variation(point["picture"])))
+    heavier = replace(task, content_weight=2.0, style_weight=3.0, smoothness=0.4).parts(point, batch)
+    assert {key: float(heavier[key] / plain[key]) for key in plain} == pytest.approx(
+        {"content": 2.0, "style": 3.0, "smoothness": 4.0}
+    )
+
+
+def test_a_task_is_known_by_its_pictures(task):
+    """A checkpoint and a curve ask for nothing but the description of a task."""
+    again = replace(task, contents=task.contents.clone(), style=task.style.clone())
+    assert (repr(again), again) == (repr(task), task)
+    for other in (replace(task, contents=task.contents.flip(0)), replace(task, style=task.style.flip(1))):
+        assert repr(other) != repr(task)
+        assert other != task
 
 
 def test_its_gradient_is_that_of_finite_differences(task):
@@ -137,6 +173,8 @@ def test_what_is_no_picture_or_no_layer_is_refused(task):
         NeuralArt(task.contents, task.style[0], "")
     with pytest.raises(ValueError, match="'vgg' has no layer relu9_9; it has relu1_1, "):
         NeuralArt(task.contents, task.style, "", style_layers=("relu9_9",))
+    with pytest.raises(ValueError, match="'vgg' has no layer relu9_9; it has relu1_1, "):
+        NeuralArt(task.contents, task.style, "", content_layer="relu9_9")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

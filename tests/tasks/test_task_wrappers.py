@@ -68,6 +68,16 @@ def test_random_units_are_log_uniform_one_a_problem():
     assert float(factors.std()) == pytest.approx(float(uniform.stddev), rel=0.05)
 
 
+def test_a_unit_of_a_unit_weighs_one_over_both():
+    task = RandomlyScaled(RandomlyScaled(Quadratic(3), 2.0, 2.0), 5.0, 5.0)
+    problem = task.sample(seeded())
+    batch = map_tree(lambda d: d[0], problem.batches(1, seeded(1)))
+    plain = Quadratic(3).sample(seeded())
+    expected = plain.loss(plain.params, map_tree(lambda d: d[0], plain.batches(1, seeded(1))))
+    torch.testing.assert_close(problem.loss(problem.params, batch), 10 * expected)
+    assert problem.weight == pytest.approx(0.1)
+
+
 @both_tasks
 @pytest.mark.parametrize("oracle", [first_order, second_order])
 def test_a_weighted_problem_in_another_unit_asks_for_what_the_plain_one_asks(name, oracle):
