@@ -49,7 +49,10 @@ def trace(rule: Rule, task: Task, steps: int, *, seed: object = 0) -> dict[str, 
     update which the rule would propose from the same memory for a gradient of zero; `drift`, the mean of g_t over
     coordinates by its root mean square; `persistence`, the cosine of g_t and g_{t−1}; `small`, the share of gradients
     below e^{-p} in size, where `LogSign` passes to its linear branch; `saturated`, the share of cells beyond
-    `SATURATED`. Raises ValueError for a rule that is no coordinatewise LSTM on `LogSign`.
+    `SATURATED`; `weights`, the root mean square of θ_t over coordinates that have a gradient, and `idle` over those
+    whose gradient is exactly zero (0 if there are none).
+
+    Raises ValueError for a rule that is no coordinatewise LSTM on `LogSign`.
     """
     small = exp(-_features(rule).p)
     gen, phi = generator("autopsy", seed), dict(rule.named_parameters())
@@ -86,6 +89,8 @@ def _note(unroll: Unroll, phi: Params, carry: Carry, update: Tensor, small: floa
         "drift": _cosine(update, torch.ones_like(update)),
         "small": float((gradient.abs() < small).float().mean()),
         "saturated": float((cells.abs() > SATURATED).float().mean()),
+        "weights": _rms(ravel(carry.params)[gradient != 0]),
+        "idle": _rms(ravel(carry.params)[gradient == 0]),
     }
 
 
@@ -101,7 +106,7 @@ def _memory(state: Any) -> LSTMState:
 
 
 def _rms(values: Tensor) -> float:
-    return float(values.square().mean().sqrt())
+    return float(values.square().mean().sqrt()) if values.numel() else 0.0
 
 
 def _cosine(one: Tensor, other: Tensor) -> float:

@@ -39,6 +39,14 @@ def test_a_constant_step_drifts_persists_and_does_not_mind_a_gradient_of_zero():
     assert found["saturated"] == [0.0] * 3
 
 
+@pytest.mark.parametrize(("scale", "moving", "idle"), [(1.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
+def test_weights_with_and_without_a_gradient_are_measured_apart(scale, moving, idle):
+    found = trace(known(readout_bias=0.01), Quadratic(4, start_std=0.0, scale=scale), 30)
+    walked = [0.003 * (mark - (min(mark, LAST) + 1) / 2) for mark in found["step"]]  # the mean over the last points
+    assert found["weights"] == pytest.approx([moving * w for w in walked], rel=2e-3)
+    assert found["idle"] == pytest.approx([idle * w for w in walked], rel=2e-3)
+
+
 def test_a_rule_that_stands_still_sees_the_same_function_for_ever():
     found = trace(known(readout_bias=1e-12), TASK, 20)
     assert len(set(found["loss"])) == 1
