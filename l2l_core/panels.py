@@ -11,7 +11,7 @@ from l2l_core.trials import Problems
 
 def _panel(name: str, summary: str, classes: tuple[int, ...], **settings: Any) -> Transfer:
     scales = {
-        "smoke": Problems(tuning_problems=0, test_problems=1),
+        "smoke": Problems(tuning_problems=0, test_problems=1, steps=20),
         "paper": Problems(tuning_problems=2, test_problems=10),
     }
     common = {"family": name, "source": "cifar", "task": partial(network, classes=classes), "scales": scales}

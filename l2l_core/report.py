@@ -39,7 +39,8 @@ def tune_baselines(trial: Trial, scale: str, out: Path, *, device: str = "cpu", 
 
     Raises ValueError for baselines in `out` that were tuned for another recipe or by other settings.
     """
-    problems, task = trial.budget(scale).tuning_problems, trial.task("validation", "cpu")
+    trial, problems = trial.at_scale(scale), trial.budget(scale).tuning_problems
+    task = trial.task("validation", "cpu")
     settings = {"recipe": trial.name, "problems": problems, "data": _source(task), "task": portable(repr(task))}
     settings |= {"average": trial.average, "unit": trial.unit}
     path, tuned = out / "baselines.json", {}
@@ -97,6 +98,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     weights on the same problems, is kept in `out/curves/` and not tested again. Raises FileNotFoundError if no
     meta-seed has finished, ValueError for one of another recipe or scale, or for anything in `out` by other settings.
     """
+    trial = trial.at_scale(scale)
     finished = [(rule, _ours(trial, scale, out, facts)) for rule, facts in trial.finished(scale, out)]
     baselines = tune_baselines(trial, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}

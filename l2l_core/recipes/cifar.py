@@ -58,7 +58,7 @@ after 1,000 steps: 370 on average."""
 def _recipe(
     name: str, summary: str, family: str = "cifar-10", rule: Callable[[], Rule] = two_lstms, **settings: Any
 ) -> Recipe:
-    smoke = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
+    smoke = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
     paper = Budget(2000, 400, b=1, validation_problems=2, tuning_problems=2, test_problems=10, seeds=3)
     common = {"task": network, "baselines": {}, "window": 20, "stop": 0.05, "meta_lr": (5e-3, 5e-3), "slowdown": 1000}
     scales = {"smoke": smoke, "paper": paper}
@@ -69,18 +69,20 @@ def _recipe(
 
 CIFAR = (
     _recipe("cifar", "A convolutional network on CIFAR-10 (Fig. 7 left): two LSTMs", baselines=RATES),
-    _recipe("cifar-shared", "The same with one LSTM for all tensors", rule=shared_lstm),
+    _recipe("cifar-shared", "The same with one LSTM for all tensors", rule=shared_lstm, shipped="cifar-lstm-shared"),
     _recipe(
         "cifar-sub5",
         "Trained on the five labels that CIFAR-5 lacks, tested on CIFAR-5",
         "cifar-5",
         task=partial(network, classes=FIVE, trained_on=all_but(FIVE)),
+        shipped="cifar-lstm-sub5",
     ),
     _recipe(
         "cifar-sub2",
         "Trained on the eight labels that CIFAR-2 lacks, tested on CIFAR-2",
         "cifar-2",
         task=partial(network, classes=TWO, trained_on=all_but(TWO)),
+        shipped="cifar-lstm-sub2",
     ),
 )
 """Recipes: *LSTM*, the one LSTM that the paper calls insufficient, and *LSTM-sub* twice."""
