@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import shlex
 import time
 from math import inf, isfinite
 from pathlib import Path
@@ -15,6 +16,7 @@ from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
 from l2l_core.evaluation import at, evaluate, fitting
 from l2l_core.experiment import trained_by
+from l2l_core.recipes import Recipe
 from l2l_core.rule import Rule
 from l2l_core.rules import RULES, Scheduled
 from l2l_core.store import check_same, load_tensors, read_json, save_tensors, write_json
@@ -138,6 +140,12 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     write_json(out / "curves.json", {"steps": trial.kept, "learned": learned, "baselines": shown})
     write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
+
+
+def command(trial: Trial, scale: str) -> str:
+    """What to type for the results of a trial."""
+    verb = "train" if isinstance(trial, Recipe) else "evaluate"
+    return f"python -m l2l_core {verb} {shlex.quote(trial.name)} --scale {scale}"
 
 
 def numbers_of_problems(trial: Trial, scale: str) -> dict[str, int]:
