@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from l2l_core.distributed import is_writer, join, leave
 from l2l_core.experiment import train_meta_seed
 from l2l_core.promote import promote
 from l2l_core.recipes import Recipe, recipe
-from l2l_core.report import report, tune_baselines
+from l2l_core.report import command, report, tune_baselines
 from l2l_core.trials import Trial
 from l2l_core.zoo import pretrained
 
@@ -181,9 +180,7 @@ def _promote(args: argparse.Namespace) -> None:
 
 
 def _report(chosen: Trial, scale: str, out: Path, device: str) -> None:
-    verb = "train" if isinstance(chosen, Recipe) else "evaluate"
-    command = f"python -m l2l_core {verb} {shlex.quote(chosen.name)} --scale {scale}"
-    metrics = report(chosen, scale, out, command, device=device, progress=_bars())
+    metrics = report(chosen, scale, out, command(chosen, scale), device=device, progress=_bars())
     for step in metrics["seeds"][0]["at"]:
         print(f"mean loss at step {step} on {metrics['problems']['test']} test problems ({metrics['data']}):")
         for seed in metrics["seeds"]:

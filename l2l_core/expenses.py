@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
 from l2l_core.claims import RESULTS
+from l2l_core.panels import PAIRS, PANELS
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
@@ -24,7 +25,7 @@ CHAPTERS: dict[str, tuple[Trial, ...]] = {
     "Failure atlas": (*ATLAS.values(), *CURES, *CURED.values()),
     "Why meta-training wanders": WANDERING,
     "What matters": tuple(ABLATIONS.values()),
-    "CIFAR": CIFAR,
+    "CIFAR": (*CIFAR, *PANELS.values(), *PAIRS.values()),
 }
 """Which trials a chapter shows; every trial is in one."""
 

@@ -18,6 +18,7 @@ COLOURS = {
     "rmsprop": "#CC79A7",
     "rmsprop-0.9": "#9C5A83",
     "sgd": "#808080",
+    "lstm-sub": "#A65628",
 }
 """One colour a rule on every page: Okabe and Ito's palette, which colour-blind readers can tell apart."""
 
@@ -63,9 +64,16 @@ def use_style() -> None:
 
 
 def curves(
-    ax: Any, series: Mapping[str, Any], *, start: int = 0, centre: str = "median", label: bool = True, **line: Any
+    ax: Any,
+    series: Mapping[str, Any],
+    *,
+    start: int = 0,
+    steps: Sequence[float] | None = None,
+    centre: str = "median",
+    label: bool = True,
+    **line: Any,
 ) -> None:
-    """Draw named curves `[t]` or `[seed, t]` against the step, from `start` on, labelled at their ends.
+    """Draw named curves `[t]` or `[seed, t]` against the step, from `start` on or at `steps`, labelled at their ends.
 
     Several seeds are drawn as their median (or mean: `centre`) with a band from the lowest to the highest; fewer
     than ten also one by one. Set the axes' scales first, because labels are placed on the finished axes.
@@ -73,12 +81,13 @@ def curves(
     middle = {"median": np.median, "mean": np.mean}[centre]
     for name, values in series.items():
         values = np.atleast_2d(np.asarray(values, dtype=float))
-        steps, shade = np.arange(start, start + values.shape[1]), colour(name)
+        at = np.arange(start, start + values.shape[1]) if steps is None else steps
+        look = {"color": colour(name), **line}
         if len(values) > 1:
-            ax.fill_between(steps, values.min(0), values.max(0), color=shade, alpha=0.15, linewidth=0)
+            ax.fill_between(at, values.min(0), values.max(0), color=look["color"], alpha=0.15, linewidth=0)
         if 1 < len(values) < 10:
-            ax.plot(steps, values.T, color=shade, alpha=0.35, linewidth=0.7)
-        ax.plot(steps, middle(values, 0), label=name, **{"color": shade, **line})
+            ax.plot(at, values.T, color=look["color"], alpha=0.35, linewidth=0.7)
+        ax.plot(at, middle(values, 0), label=name, **look)
     if label:
         label_lines(ax)
 

@@ -18,8 +18,8 @@ from l2l_core.zoo import ZOO
 def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -> list[str]:
     """Copy a finished paper-scale run into `results/`, and a recipe's rules into the zoo; return the rules' names.
 
-    The meta-seed with the median validation score becomes `<recipe>-lstm`, the others `<recipe>-lstm-seed<k>`; the
-    rules of an ablation, which nobody is meant to use, stay where they are.
+    The meta-seed with the median validation score becomes `<recipe>-lstm`, or as the recipe has it `shipped`, the
+    others `<recipe>-lstm-seed<k>`; the rules of an ablation, which nobody is meant to use, stay where they are.
     Raises ValueError, saying what is missing, for any other run: of another trial or scale, with seeds unfinished or
     untested, by settings that are not those of now, on stand-in data. Nothing is changed then. A kill on the way leaves
     no metrics, rather than some that speak of other rules than those in the zoo: promote again.
@@ -29,25 +29,27 @@ def promote(trial: Trial, run: Path, results: Path = RESULTS, zoo: Path = ZOO) -
     rules = _trained(trial, run, metrics) if isinstance(trial, Recipe) else {}
     folder = results / trial.name
     (folder / "metrics.json").unlink(missing_ok=True)
-    names = _into_zoo(trial.name, metrics, rules, zoo) if rules and trial.name not in ABLATIONS else []
+    names = _into_zoo(trial, metrics, rules, zoo) if rules and trial.name not in ABLATIONS else []
     for file in ("curves.json", "metrics.json"):
         write_atomically(folder / file, (run / file).read_bytes())
     return names
 
 
-def _into_zoo(recipe: str, metrics: dict[str, Any], rules: dict[int, Params], zoo: Path) -> list[str]:
+def _into_zoo(recipe: Recipe, metrics: dict[str, Any], rules: dict[int, Params], zoo: Path) -> list[str]:
     seeds = sorted(metrics["seeds"], key=lambda seed: seed["validation"])
     median = seeds[(len(seeds) - 1) // 2]["seed"]
-    for old in zoo.glob(f"{recipe}-lstm*"):
+    # one recipe's name may begin with another's
+    for old in [path for path in zoo.glob("*.json") if read_json(path)["recipe"] == recipe.name]:
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
         old.unlink()
     names = []
     for seed in seeds:
         k = seed["seed"]
-        name = f"{recipe}-lstm" + ("" if k == median else f"-seed{k}")
+        name = (recipe.shipped or f"{recipe.name}-lstm") + ("" if k == median else f"-seed{k}")
         path = zoo / f"{name}.safetensors"
-        save_tensors(path, rules[k], {"recipe": recipe, "seed": k})
+        save_tensors(path, rules[k], {"recipe": recipe.name, "seed": k})
         card = {
-            "recipe": recipe,
+            "recipe": recipe.name,
             "seed": k,
             "command": metrics["command"],
             "versions": metrics["versions"],

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import shlex
 import time
 from math import inf, isfinite, nan
 from pathlib import Path
@@ -16,6 +17,7 @@ from l2l_core.baselines import Tuned, tune
 from l2l_core.cost import peak_mb
 from l2l_core.evaluation import at, evaluate, fitting
 from l2l_core.experiment import trained_by
+from l2l_core.recipes import Recipe
 from l2l_core.rule import Rule
 from l2l_core.rules import RULES, Scheduled
 from l2l_core.store import check_same, load_tensors, read_json, save_tensors, write_json
@@ -40,7 +42,8 @@ def tune_baselines(trial: Trial, scale: str, out: Path, *, device: str = "cpu", 
 
     Raises ValueError for baselines in `out` that were tuned for another recipe or by other settings.
     """
-    problems, task = trial.budget(scale).tuning_problems, trial.task("validation", "cpu")
+    trial, problems = trial.at_scale(scale), trial.budget(scale).tuning_problems
+    task = trial.task("validation", "cpu")
     settings = {"recipe": trial.name, "problems": problems, "data": _source(task), "task": portable(repr(task))}
     settings |= {"average": trial.average, "unit": trial.unit}
     path, tuned = out / "baselines.json", {}
@@ -98,6 +101,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     weights on the same problems, is kept in `out/curves/` and not tested again. Raises FileNotFoundError if no
     meta-seed has finished, ValueError for one of another recipe or scale, or for anything in `out` by other settings.
     """
+    trial = trial.at_scale(scale)
     finished = [(rule, _ours(trial, scale, out, facts)) for rule, facts in trial.finished(scale, out)]
     baselines = tune_baselines(trial, scale, out, device=device, progress=progress)
     runs = {name: RULES[entry["rule"]](entry["lr"]) for name, entry in baselines.items()}
@@ -141,6 +145,12 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
     write_json(out / "curves.json", {"steps": trial.kept, "learned": learned, "baselines": shown})
     write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
+
+
+def command(trial: Trial, scale: str) -> str:
+    """What to type for the results of a trial."""
+    verb = "train" if isinstance(trial, Recipe) else "evaluate"
+    return f"python -m l2l_core {verb} {shlex.quote(trial.name)} --scale {scale}"
 
 
 def numbers_of_problems(trial: Trial, scale: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from l2l_core.claims import RESULTS
 from l2l_core.experiment import train_meta_seed
 from l2l_core.recipes import Recipe
-from l2l_core.report import report
+from l2l_core.report import command, report
 from l2l_core.store import read_json
 from l2l_core.trials import Trial
 
@@ -66,7 +66,8 @@ def obtain(trial: Trial, scale: str, out: str | Path | None = None, device: str 
         return _read(trial, folder, "read from `out`")
     if (RESULTS / trial.name / "metrics.json").exists():
         return _read(trial, RESULTS / trial.name, "the committed results")
-    raise FileNotFoundError(f"no results of {trial.name!r}: neither in {folder} nor in the package")
+    where = f"neither in {folder} nor in the package"
+    raise FileNotFoundError(f"no results of {trial.name!r}: {where}. This makes them: {command(trial, 'paper')}")
 
 
 def _read(trial: Trial, folder: Path, origin: str) -> Results:

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from l2l_core.rule import Rule
 from l2l_core.types import Task
@@ -18,11 +19,12 @@ class Problems:
     """How many problems a trial takes at one scale.
 
     Reports on `test_problems`; learning rates of baselines tuned on `tuning_problems` (0: those at which tuning
-    would start are used).
+    would start are used). Episodes and tests end after `steps` at the latest.
     """
 
     tuning_problems: int = 256
     test_problems: int = 2000
+    steps: float = inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,11 @@ class Trial(ABC):
         if scale not in self.scales:
             raise ValueError(f"{self.name!r} has no scale {scale!r}; it has {', '.join(self.scales)}")
         return self.scales[scale]
+
+    def at_scale(self, scale: str) -> Self:
+        """The trial with the `horizon` and the `test_steps` that it has at `scale`. Raises ValueError as `budget`."""
+        most = self.budget(scale).steps
+        return replace(self, horizon=min(self.horizon, most), test_steps=min(self.test_steps, most))
 
     @abstractmethod
     def seeds(self, scale: str) -> int:

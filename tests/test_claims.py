@@ -1,6 +1,7 @@
 """Verdicts: what a rule says of curves whose answer is known."""
 
-from math import nan
+import re
+from math import inf, nan
 
 import pytest
 import yaml
@@ -157,6 +158,55 @@ def test_the_claim_about_all_networks_waits_for_the_last(tmp_path):
     assert (judged.verdict, judged.detail) == ("not yet evaluated", "the results lack 'mnist-1x5'")
 
 
+def photographs(folder, **ends):
+    """Results of the panels of Fig. 7: a loss a meta-seed by trial, and baselines at 1 but for SGD, at 2."""
+    for name, values in ends.items():
+        trial = TRIALS[name.replace("_", "-")]
+        flat = {end: {"mean": [end] * len(trial.kept)} for end in {*values, 1.0, 2.0}}
+        baselines = {rule: flat[2.0 if rule == "sgd" else 1.0] for rule in FOUR}
+        curves = {"steps": trial.kept, "learned": [flat[end] for end in values], "baselines": baselines}
+        write_json(folder / trial.name / "curves.json", curves)
+        write_json(folder / trial.name / "metrics.json", {"seeds": [{"sum": 1.0}] * len(values)})
+    return {claim.id: claim for claim in evaluate_all(folder)}
+
+
+def test_the_claims_about_photographs_hold_where_they_should(tmp_path):
+    three = [0.5, 0.6, 0.7]
+    panels = {"cifar_5": three, "cifar_2": three, "cifar_sub2": [1.14 * end for end in three]}
+    judged = photographs(tmp_path, cifar=three, cifar_shared=[0.9] * 3, cifar_sub5=three, **panels)
+    assert {judged[f"C{k}"].verdict for k in (1, 2, 3, 4, 5)} == {"pass"}
+    assert judged["C4"].detail.startswith("1.14")  # the larger of 1 and 1.14
+
+
+@pytest.mark.parametrize(
+    ("claim", "changed"),
+    [
+        ("C1", {"cifar": [1.0, 1.1, inf]}),
+        ("C2", {"cifar": [1.0, 1.1, inf]}),
+        ("C3", {"cifar_2": [0.76] * 3}),
+        ("C4", {"cifar_sub5": [0.6] * 3}),
+        ("C4", {"cifar_sub2": [0.6] * 3}),
+        ("C5", {"cifar_shared": [0.5] * 3}),
+    ],
+)
+def test_the_claims_about_photographs_fail_where_they_should(tmp_path, claim, changed):
+    good = dict.fromkeys(("cifar", "cifar_2", "cifar_5", "cifar_sub2", "cifar_sub5"), [0.5] * 3)
+    judged = photographs(tmp_path, **{**good, "cifar_shared": [0.9] * 3, **changed})
+    assert judged[claim].verdict == "fail"
+
+
+def test_a_lead_that_is_lost_before_step_400_is_not_kept_until_then(tmp_path):
+    judged = photographs(tmp_path, cifar=[0.5])
+    assert judged["C1"].verdict == "pass"
+    path = tmp_path / "cifar" / "curves.json"
+    for first, last, verdict in ((350, 360, "fail"), (399, 1000, "pass"), (0, 0, "pass")):
+        curves = read_json(path)
+        for place, t in enumerate(TRIALS["cifar"].kept):
+            curves["learned"][0]["mean"][place] = 5.0 if first <= t <= last else 0.5
+        write_json(path, curves)
+        assert {claim.id: claim.verdict for claim in evaluate_all(tmp_path)}["C1"] == verdict
+
+
 @pytest.mark.parametrize("kind", ["seeds", "behaviour"])
 def test_a_claim_waits_for_the_meta_seeds_that_a_part_of_the_results_lacks(tmp_path, kind):
     folder = tmp_path / "mnist"
@@ -173,8 +223,10 @@ def test_a_claim_waits_for_the_meta_seeds_that_a_part_of_the_results_lacks(tmp_p
 def test_every_claim_with_a_rule_names_a_trial_and_is_judged_as_soon_as_it_has_results():
     trials = {claim["id"]: claim.get("trial") for claim in yaml.safe_load((PACKAGE / "claims.yml").read_text("utf-8"))}
     for claim in evaluate_all():
-        # a rule is written before the runs, and waits for them
-        there = trials[claim.id] is not None and (RESULTS / trials[claim.id]).exists()
+        # a rule is written before the runs, and waits for all that it speaks of
+        lacking = re.fullmatch("the results lack '(.*)'", claim.detail)
+        needed = [trials[claim.id] or "", *([lacking[1]] if lacking and lacking[1] in TRIALS else [])]
+        there = all(name and (RESULTS / name).exists() for name in needed)
         assert bool(claim.rule) == (trials[claim.id] in TRIALS), claim.id
         assert there == (claim.verdict != "not yet evaluated"), claim.id
     assert {path.name for path in RESULTS.iterdir() if path.is_dir()} - {"benchmarks"} <= TRIALS.keys()

@@ -65,6 +65,14 @@ def test_few_seeds_are_drawn_one_by_one(seeds, lines):
     assert ax.get_lines()[-1].get_xdata().tolist() == [1, 2, 3, 4]
 
 
+def test_curves_of_some_steps_lie_at_those():
+    ax = plt.subplots()[1]
+    curves(ax, {"LSTM": np.ones((2, 3))}, steps=[10, 20, 40], color="k")
+    lines = ax.get_lines()
+    assert [line.get_xdata().tolist() for line in lines] == [[10, 20, 40]] * 3
+    assert {line.get_color() for line in lines} == {"k"}
+
+
 def test_centre_is_the_median_or_the_mean():
     values = np.array([[0.0], [0.0], [9.0]])
     ends = []

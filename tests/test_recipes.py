@@ -53,3 +53,10 @@ def test_an_unknown_scale_lists_the_known_ones():
 def test_a_budget_ends_with_a_validation():
     with pytest.raises(ValueError, match="the last meta-step must be validated, got 250 of them and every 100-th"):
         Budget(250, 100, b=1)
+
+
+def test_rules_have_names_of_their_own_in_the_package():
+    names = [one.shipped or f"{one.name}-lstm" for one in RECIPES.values()]
+    assert len(set(names)) == len(names)
+    expected = {"cifar-lstm", "cifar-lstm-sub5", "cifar-lstm-sub2", "cifar-lstm-shared", "cifar-quick-lstm"}
+    assert {name for name in names if name.startswith("cifar")} == expected

@@ -11,7 +11,7 @@ import torch
 from l2l_core import RULES
 from l2l_core import report as module
 from l2l_core.evaluation import evaluate
-from l2l_core.experiment import train_meta_seed
+from l2l_core.experiment import train_meta_seed, trained_by
 from l2l_core.promote import promote
 from l2l_core.recipes import fresh_rule, recipe
 from l2l_core.report import report, tune_baselines
@@ -71,6 +71,53 @@ def test_the_median_meta_seed_is_the_one_that_ships_under_the_plain_name(run, tm
     assert read_json(tmp_path / "quadratic-lstm.json")["seed"] == by_score[1]["seed"]
     assert sorted(names) == sorted(path.stem for path in tmp_path.glob("*.safetensors"))
     assert (tmp_path / "results" / "quadratic" / "curves.json").read_bytes() == (run / "curves.json").read_bytes()
+
+
+def test_rules_are_shipped_as_the_recipe_says_and_no_other_recipes_are_touched(run, tmp_path):
+    promote(RECIPE, run, tmp_path / "results", tmp_path)
+
+    def shipped():
+        found = [path for path in tmp_path.glob("quadratic-lstm*") if "few" not in path.name]
+        return {path.name: path.read_bytes() for path in found}
+
+    before = shipped()
+    shutil.copytree(run, tmp_path / "run")
+    (metrics,) = (tmp_path / "run").glob("metrics.json")
+    write_json(metrics, {**read_json(metrics), "recipe": "quadratic-few"})
+    for path in (tmp_path / "run").glob("seed*/phi.safetensors"):
+        phi, facts = load_tensors(path)
+        save_tensors(path, phi, {**facts, "recipe": "quadratic-few"})
+    few = replace(RECIPE, name="quadratic-few", shipped="quadratic-lstm-few")
+    for _ in range(2):  # the second time over its own
+        names = promote(few, tmp_path / "run", tmp_path / "results", tmp_path)
+        assert sorted(name.partition("-seed")[0] for name in names) == ["quadratic-lstm-few"] * 3
+        assert "quadratic-lstm-few" in names
+    promote(RECIPE, run, tmp_path / "results", tmp_path)
+    assert shipped() == before
+    assert len(list(tmp_path.glob("quadratic-lstm-few*"))) == 6
+
+
+def test_a_scale_of_fewer_steps_ends_everything_there_and_changes_nothing_before(run, tmp_path):
+    short = replace(TINY, steps=40)
+    scales = {"paper": TINY, "short": short}
+    both = replace(RECIPE, scales=scales)
+    train_meta_seed(both, "short", 0, tmp_path, progress=False)
+    metrics = report(both, "short", tmp_path, "the command", progress=False)
+    found, whole = read_json(tmp_path / "curves.json"), read_json(run / "curves.json")
+    assert found["steps"] == list(range(41))
+    assert found["baselines"]["sgd"]["mean"] == pytest.approx(whole["baselines"]["sgd"]["mean"][:41], rel=1e-4)
+    assert metrics["seeds"][0]["at"].keys() == {"40"}
+    assert {scale: both.at_scale(scale).horizon for scale in scales} == {"paper": 100, "short": 40}
+    trained = {scale: trained_by(both, scale) for scale in scales}
+    assert trained["paper"] == trained_by(RECIPE, "paper")
+    assert trained["short"]["estimator"] == trained["paper"]["estimator"].replace("horizon=100", "horizon=40")
+    # validation is as long as an episode: its score is the loss where that ends
+    phi, facts = load_tensors(tmp_path / "seed0" / "phi.safetensors")
+    problems = short.validation_problems
+    curves = evaluate(
+        fresh_rule(both, 0), both.task("validation", "cpu"), problems, 40, seed="quadratic/validation", phi=phi
+    )
+    assert facts["validation"] == pytest.approx(both.unit * float(curves[:, 40].mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize(("problems", "names"), [(0, {"sgd"}), (2, {"sgd", "sgd@20"})])

@@ -48,7 +48,7 @@ class Recipe(Trial):
     down as `Training` says. `oracle` says what a meta-gradient flows through; `stop` > 0 lets episodes end after any
     window with that chance. Validation curves are scored by `score(curves, horizon, average)`. Recipes of one `stream`
     start from the same weights and train on the same problems, as far as their shapes allow; by default each has its
-    own.
+    own. In the package its rules are called `shipped`, by default NAME-lstm.
     """
 
     scales: Mapping[str, Budget]
@@ -60,6 +60,7 @@ class Recipe(Trial):
     score: Callable[[Tensor, int, int], Tensor] = at
     stop: float = 0.0
     stream: str = ""
+    shipped: str = ""
 
     def seeds(self, scale: str) -> int:
         """How many meta-seeds are trained."""
@@ -86,16 +87,17 @@ class Recipe(Trial):
 
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""
-        unroll = Unroll(rule, self.horizon, self.oracle)
+        unroll = Unroll(rule, self.at_scale(scale).horizon, self.oracle)
         return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard, stop=self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
         """φ → mean score on fixed validation problems, in reported units: the loss at the horizon, by default."""
         task, problems = self.task("validation", device), self.budget(scale).validation_problems
+        horizon = self.at_scale(scale).horizon
 
         def score(phi: Params) -> float:
-            curves = evaluate(rule, task, problems, self.horizon, seed=f"{self.family}/validation", phi=phi)
-            return self.unit * float(self.score(curves, self.horizon, self.average).mean())
+            curves = evaluate(rule, task, problems, horizon, seed=f"{self.family}/validation", phi=phi)
+            return self.unit * float(self.score(curves, horizon, self.average).mean())
 
         return score
 

@@ -23,12 +23,16 @@ RATES = {"sgd": 0.1, "nag": 0.1, "rmsprop": 0.001, "adam": 0.003, "adam-cosine":
 
 
 def network(
-    split: str, device: str, classes: tuple[int, ...] = ALL, trained_on: tuple[int, ...] | None = None
+    split: str,
+    device: str,
+    classes: tuple[int, ...] = ALL,
+    trained_on: tuple[int, ...] | None = None,
+    training_batch: int = TRAINING_BATCH,
 ) -> CIFARNetwork:
     """The network on images of `classes`; in meta-training and validation on those `trained_on`, where they differ."""
     if trained_on and split in ("train", "validation"):
         classes = trained_on
-    return CIFARNetwork(split, classes, batch_size=TRAINING_BATCH if split == "train" else 128, device=device)
+    return CIFARNetwork(split, classes, batch_size=training_batch if split == "train" else 128, device=device)
 
 
 def all_but(classes: tuple[int, ...]) -> tuple[int, ...]:
@@ -50,37 +54,55 @@ def shared_lstm() -> Rule:
     return Reflected(_lstm())
 
 
+OTHER_TWO = (6, 8)
+"""The labels on which the rule of `cifar-quick` is tested."""
+
 TESTED = {"horizon": 1000, "test_steps": 1000, "average": 20}
 """How all panels of Fig. 7 are tested. Episodes of meta-training end after any window with a chance of 0.05, the latest
 after 1,000 steps: 370 on average."""
 
 
+SMOKE = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
+QUICK = Budget(800, 100, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=1)
+"""A few seconds, and the ten minutes of a reader's exercise."""
+
+
 def _recipe(
     name: str, summary: str, family: str = "cifar-10", rule: Callable[[], Rule] = two_lstms, **settings: Any
 ) -> Recipe:
-    smoke = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1)
     paper = Budget(2000, 400, b=1, validation_problems=2, tuning_problems=2, test_problems=10, seeds=3)
     common = {"task": network, "baselines": {}, "window": 20, "stop": 0.05, "meta_lr": (5e-3, 5e-3), "slowdown": 1000}
-    scales = {"smoke": smoke, "paper": paper}
-    return Recipe(
-        name=name, family=family, summary=summary, rule=rule, scales=scales, **{**common, **TESTED, **settings}
-    )
+    common["scales"] = {"smoke": SMOKE, "paper": paper}
+    return Recipe(name=name, family=family, summary=summary, rule=rule, **{**common, **TESTED, **settings})
 
 
 CIFAR = (
     _recipe("cifar", "A convolutional network on CIFAR-10 (Fig. 7 left): two LSTMs", baselines=RATES),
-    _recipe("cifar-shared", "The same with one LSTM for all tensors", rule=shared_lstm),
+    _recipe("cifar-shared", "The same with one LSTM for all tensors", rule=shared_lstm, shipped="cifar-lstm-shared"),
     _recipe(
         "cifar-sub5",
         "Trained on the five labels that CIFAR-5 lacks, tested on CIFAR-5",
         "cifar-5",
         task=partial(network, classes=FIVE, trained_on=all_but(FIVE)),
+        shipped="cifar-lstm-sub5",
     ),
     _recipe(
         "cifar-sub2",
         "Trained on the eight labels that CIFAR-2 lacks, tested on CIFAR-2",
         "cifar-2",
         task=partial(network, classes=TWO, trained_on=all_but(TWO)),
+        shipped="cifar-lstm-sub2",
+    ),
+    _recipe(
+        "cifar-quick",
+        "Trained on two labels for some minutes, tested on two others",
+        "cifar-quick",
+        task=partial(network, classes=OTHER_TWO, trained_on=TWO, training_batch=32),
+        horizon=200,
+        test_steps=200,
+        stop=0.1,
+        baselines={"nag": RATES["nag"], "adam": RATES["adam"]},
+        scales={"smoke": SMOKE, "paper": QUICK},
     ),
 )
-"""Recipes: *LSTM*, the one LSTM that the paper calls insufficient, and *LSTM-sub* twice."""
+"""*LSTM*, the one LSTM that the paper calls insufficient, *LSTM-sub* twice, and what a reader can train."""

@@ -1,14 +1,19 @@
 """The convolutional network is PyTorch's own layers, on the images of its own classes."""
 
+import hashlib
+
 import pytest
 import torch
 from conformance import assert_same, seeded
 from torch import nn
 
-from l2l_core import CoordinatewiseLSTM
+from l2l_core import CoordinatewiseLSTM, RuleOptimizer, Signal, evaluate, recipe, zoo
 from l2l_core.cifar import cifar10
 from l2l_core.data import SPLITS
-from l2l_core.rules import Grouped
+from l2l_core.recipes import fresh_rule
+from l2l_core.recipes.cifar import two_lstms
+from l2l_core.rules import SGD, Grouped
+from l2l_core.store import save_tensors, write_json
 from l2l_core.tasks import CIFARNetwork
 from l2l_core.tasks.cifar import CLASSES, kernels_apart
 from l2l_core.tree import map_tree, stack
@@ -102,6 +107,62 @@ def test_two_rules_share_the_tensors_between_kernels_and_the_rest(task):
     assert set(groups["rest"]) == {f"conv{k}.offset" for k in range(3)} | {
         f"{layer}.{kind}" for layer in ("hidden", "output") for kind in ("weight", "bias")
     }
+
+
+def test_many_networks_are_trained_by_two_rules_as_each_alone(task):
+    rule = two_lstms().double()
+    together = evaluate(rule, task, 3, 4, seed="many", coordinates=2**18)
+    alone = torch.cat([evaluate(rule, task, 1, 4, seed="many", first=k) for k in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-7, atol=0)
+
+
+def convolutional():
+    """A network of PyTorch's own layers, no tensor of which is called as in the task."""
+    norm = nn.BatchNorm2d(4, track_running_stats=False)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
+
+
+def step(net, optimizer):
+    pictures, labels = torch.randn(6, 3, 8, 8, generator=seeded(3)), torch.arange(6) % 5
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(pictures), labels).backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "without names"])
+@pytest.mark.parametrize("other", ["kernels", "rest"])
+def test_each_group_of_a_module_is_moved_by_its_own_rule(named, other):
+    net = convolutional()
+    rates = {key: 0.5 if key == other else 0.25 for key in ("kernels", "rest")}
+    rule = Grouped({key: SGD(rate) for key, rate in rates.items()}, kernels_apart)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    step(net, RuleOptimizer(net.named_parameters() if named else net.parameters(), rule))
+    for name, p in net.named_parameters():
+        rate = rates["kernels" if name == "0.weight" else "rest"]
+        assert p.grad.any()
+        torch.testing.assert_close(p.detach(), before[name] - rate * p.grad)
+
+
+def test_a_shipped_rule_trains_any_convolutional_module(tmp_path, monkeypatch):
+    # fresh weights, as if they had been trained
+    weights, path = dict(fresh_rule(recipe("cifar"), 0).named_parameters()), tmp_path / "cifar-lstm-seed0.safetensors"
+    save_tensors(path, weights, {})
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_json(path.with_suffix(".json"), {"recipe": "cifar", "sha256": sha256})
+    monkeypatch.setattr(zoo, "ZOO", tmp_path)
+
+    net = convolutional()
+    optimizer = RuleOptimizer(net.named_parameters(), zoo.load_pretrained("cifar-lstm-seed0"))
+    params = {name: p.detach().clone() for name, p in net.named_parameters()}
+    rule = fresh_rule(recipe("cifar"), 0)
+    state = rule.init(params)
+    for t in range(3):
+        step(net, optimizer)
+        grads = {name: p.grad for name, p in net.named_parameters()}
+        with torch.no_grad():
+            update, state = rule.update(Signal(grads, None, t, None), state, params)
+        params = {name: p + update[name] for name, p in params.items()}
+        assert_same({name: p.detach() for name, p in net.named_parameters()}, params, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("classes", [(), (3,), (3, 3), (9, 10)])
