@@ -25,7 +25,7 @@ SURFACES = (
         test_steps=100,
         meta_lr=(1e-2, 1e-2),
         slowdown=100,
-        baselines={"sgd": 0.03, "momentum": 0.01, "rmsprop": 0.03, "adam": 0.1, "adam-cosine": 0.2},
+        baselines={"sgd": 0.0012, "momentum": 0.002, "rmsprop": 0.07, "adam": 0.8, "adam-cosine": 1.0},
         scales={
             "smoke": Budget(2, 2, b=4, validation_problems=4, tuning_problems=0, test_problems=4, seeds=1),
             "paper": Budget(800, 40, b=256, validation_problems=1000, tuning_problems=300, test_problems=1000, seeds=3),
