@@ -71,7 +71,7 @@ RATES: dict[str, dict[str, float]] = {
     "funnel": {"sgd": 2.6, "momentum": 0.08, "rmsprop": 0.05, "adam": 0.45},
     "valley": {"sgd": 1.2, "momentum": 0.01, "rmsprop": 0.08, "adam": 1.0},
     "noisy": {"sgd": 0.2, "momentum": 0.02, "rmsprop": 0.05, "adam": 0.09},
-    "rosenbrock": {"sgd": 0.0005, "momentum": 0.0001, "rmsprop": 0.17, "adam": 0.7},
+    "rosenbrock": {"sgd": 0.0002, "momentum": 0.00005, "rmsprop": 0.17, "adam": 0.7},
     "beale": {"sgd": 0.006, "momentum": 0.002, "rmsprop": 0.05, "adam": 0.3},
 }
 """Where tuning starts."""
