@@ -3,13 +3,24 @@
 from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
 from l2l_core.panels import PAIRS, PANELS
+from l2l_core.races import RACES
 from l2l_core.recipes import RECIPES
 from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU
 from l2l_core.trials import Trial
 
 _SINGLE = {trial.name: trial for trial in (PRINTED_RELU, LARGER_START, *GRID.values())}
 
-TRIALS: dict[str, Trial] = {**RECIPES, **ABLATIONS, **NETWORKS, **_SINGLE, **ATLAS, **CURED, **PANELS, **PAIRS}
+TRIALS: dict[str, Trial] = {
+    **RECIPES,
+    **ABLATIONS,
+    **NETWORKS,
+    **_SINGLE,
+    **ATLAS,
+    **CURED,
+    **PANELS,
+    **PAIRS,
+    **RACES,
+}
 """Recipes, and trials of their rules on what they were not trained on."""
 
 

@@ -8,10 +8,12 @@ from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
 from l2l_core.claims import RESULTS
 from l2l_core.panels import PAIRS, PANELS
+from l2l_core.races import RACES
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
 from l2l_core.recipes.quadratic import QUADRATICS
+from l2l_core.recipes.surfaces import SURFACES
 from l2l_core.recipes.wandering import WANDERING
 from l2l_core.store import read_json
 from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU
@@ -19,6 +21,7 @@ from l2l_core.trials import Trial
 
 CHAPTERS: dict[str, tuple[Trial, ...]] = {
     "Quadratics": QUADRATICS,
+    "The race on the first page": (*SURFACES, *RACES.values()),
     "MNIST": MNIST,
     "Transfer to other networks": (*NETWORKS.values(), PRINTED_RELU, LARGER_START),
     "The architecture grid": tuple(GRID.values()),

@@ -10,6 +10,7 @@ from l2l_core import report as module
 from l2l_core.claims import RESULTS
 from l2l_core.evaluation import generator
 from l2l_core.promote import promote
+from l2l_core.races import RACES
 from l2l_core.report import report
 from l2l_core.results import obtain
 from l2l_core.rules import HAND_DESIGNED
@@ -23,6 +24,9 @@ from l2l_core.zoo import card, meta_seeds
 TRANSFERS = [one for one in TRIALS.values() if isinstance(one, Transfer)]
 TESTED = [one for one in TRANSFERS if (RESULTS / one.name).exists()]
 every_transfer = pytest.mark.parametrize("one", TRANSFERS, ids=lambda one: one.name)
+every_network = pytest.mark.parametrize(
+    "one", [one for one in TRANSFERS if one.name not in RACES], ids=lambda one: one.name
+)
 every_tested = pytest.mark.parametrize("one", TESTED, ids=lambda one: one.name)
 
 LITTLE = Transfer(
@@ -67,7 +71,7 @@ def test_a_transfer_names_a_recipe_baselines_and_a_network_of_its_own(one, descr
     assert twins == [one] or {len(t.baselines) for t in twins} == {2, 5}
 
 
-@every_transfer
+@every_network
 def test_tuning_and_tests_take_other_images_and_other_starts(one):
     tuning, test = one.task("validation", "cpu"), one.task("test", "cpu")
     assert not set(images(tuning).origin.tolist()) & set(images(test).origin.tolist())

@@ -5,10 +5,11 @@ from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
 from l2l_core.recipes.quadratic import QUADRATICS
+from l2l_core.recipes.surfaces import SURFACES
 from l2l_core.recipes.wandering import WANDERING
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for family in (QUADRATICS, MNIST, WANDERING, CURES, CIFAR) for recipe in family
+    recipe.name: recipe for family in (QUADRATICS, MNIST, WANDERING, CURES, CIFAR, SURFACES) for recipe in family
 }
 """Every experiment of the book by name."""
 
