@@ -26,7 +26,7 @@ def test_meta_gradients_are_taken_as_the_recipe_says(name):
     one = recipe(name)
     rule = fresh_rule(one, 0)
     found = one.estimator(rule, "smoke", "cpu")
-    expected = (rule, one.horizon, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
+    expected = (rule, one.at_scale("smoke").horizon, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
     unroll = found.unroll
     assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
 
