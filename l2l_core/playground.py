@@ -128,9 +128,17 @@ def write_picture(path: Path, content: dict[str, Any], name: str = PICTURED, ste
 
 
 def script(content: dict[str, Any]) -> str:
-    """The script that the page loads: `content` as an object of its own name."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    return f"// Written by python -m l2l_core.playground; do not edit.\nglobalThis.L2LRaceData = {text};\n"
+    """The script that the page loads: every entry of `content` as an object, a line for each of its parts."""
+    lines = ["// Written by python -m l2l_core.playground; do not edit.", "globalThis.L2LRaceData = {};"]
+    for key, value in content.items():
+        parts = value.items() if isinstance(value, dict) else ()
+        lines += [f"L2LRaceData.{key} = {{}};"] if parts else [f"L2LRaceData.{key} = {_json(value)};"]
+        lines += [f"L2LRaceData.{key}.{name} = {_json(part)};" for name, part in parts]
+    return "\n".join(lines) + "\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def write(static: Path) -> None:
