@@ -97,8 +97,9 @@ def test_normalisation_does_not_mind_the_order_of_a_minibatch(task):
     torch.testing.assert_close(task.loss(params, indices), task.loss(params, indices.flip(0)))
 
 
-def test_any_128_test_images_in_the_order_of_the_set_are_of_five_classes_or_more():
-    labels = cifar10("test").labels
+@pytest.mark.parametrize("split", SPLITS)
+def test_any_128_images_in_the_order_of_a_set_are_of_five_classes_or_more(split):
+    labels = cifar10(split).labels
     assert all(len(piece.unique()) >= 5 for piece in labels.split(128)[:-1])
 
 
