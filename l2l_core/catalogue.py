@@ -5,6 +5,7 @@ from l2l_core.atlas import ATLAS, CURED
 from l2l_core.panels import PAIRS, PANELS
 from l2l_core.races import RACES
 from l2l_core.recipes import RECIPES
+from l2l_core.styles import STRETCHED
 from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU
 from l2l_core.trials import Trial
 
@@ -20,6 +21,7 @@ TRIALS: dict[str, Trial] = {
     **PANELS,
     **PAIRS,
     **RACES,
+    **{trial.name: trial for trial in STRETCHED},
 }
 """Recipes, and trials of their rules on what they were not trained on."""
 

@@ -12,10 +12,12 @@ from l2l_core.races import RACES
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
+from l2l_core.recipes.neural_art import NEURAL_ART
 from l2l_core.recipes.quadratic import QUADRATICS
 from l2l_core.recipes.surfaces import SURFACES
 from l2l_core.recipes.wandering import WANDERING
 from l2l_core.store import read_json
+from l2l_core.styles import STRETCHED
 from l2l_core.transfers import GRID, LARGER_START, NETWORKS, PRINTED_RELU
 from l2l_core.trials import Trial
 
@@ -29,6 +31,7 @@ CHAPTERS: dict[str, tuple[Trial, ...]] = {
     "Why meta-training wanders": WANDERING,
     "What matters": tuple(ABLATIONS.values()),
     "CIFAR": (*CIFAR, *PANELS.values(), *PAIRS.values()),
+    "Neural art": (*NEURAL_ART, *STRETCHED),
 }
 """Which trials a chapter shows; every trial is in one."""
 

@@ -46,12 +46,13 @@ class Pictures:
 def photographs(split: str, side: int = 64) -> Pictures:
     """The photographs of a set (one of `SETS`), square, `side` pixels wide.
 
-    From `$L2L_DATA/content`: ImageNet photographs of 64 pixels; tests at larger sides take other, larger photographs.
+    From `$L2L_DATA/content`: ImageNet photographs of 64 pixels; validation and tests at larger sides take other, larger
+    photographs.
     Without L2L_DATA torchvision's Imagenette is downloaded, whose photographs of training give all three sets. Where
     there is neither, cut-outs of scikit-learn's two sample photographs stand in, and that is said.
 
     Raises ValueError for an unknown set, a corrupt archive, a download that was broken off, or a side over 64 in
-    training or validation with the archives; FileNotFoundError if L2L_DATA is set but incomplete.
+    training with the archives; FileNotFoundError if L2L_DATA is set but incomplete.
     """
     if split not in SETS:
         raise ValueError(f"unknown set {split!r}; there are {', '.join(SETS)}")
@@ -81,8 +82,8 @@ def _imagenette() -> Path:
 
 def _archived(folder: Path, split: str, side: int) -> Pictures:
     larger = side > 64
-    if larger and split != "test":
-        raise ValueError(f"photographs of {split} are 64 pixels wide, asked for {side}; larger ones are for tests")
+    if larger and split == "train":
+        raise ValueError(f"photographs of train are 64 pixels wide, asked for {side}; larger ones are for tests")
     name = list(ARCHIVES)[larger]
     path = folder / name
     if not path.exists():
@@ -94,9 +95,10 @@ def _archived(folder: Path, split: str, side: int) -> Pictures:
     part = "content256/" if larger else f"content64/{'valid' if split == 'validation' else split}/"
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         members = sorted((m for m in archive if m.isfile() and m.name.startswith(part)), key=lambda m: m.name)
-        pictures = [square(load_image(archive.extractfile(m)), side) for m in members[: SETS[split]]]
-    names = tuple(Path(m.name).stem for m in members[: SETS[split]])
-    return Pictures(torch.stack(pictures), names, "ImageNet")
+        if larger:  # sorted by what they show, of which validation takes every sixth
+            members = [m for k, m in enumerate(members) if (k % 6 == 5) == (split == "validation")]
+        pictures = [square(load_image(archive.extractfile(m)), side) for m in members]
+    return Pictures(torch.stack(pictures), tuple(Path(m.name).stem for m in members), "ImageNet")
 
 
 def _stand_in(split: str, side: int) -> Pictures:

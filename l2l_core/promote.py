@@ -70,7 +70,7 @@ def _finished(trial: Trial, run: Path) -> dict[str, Any]:
         raise ValueError(f"{run} is a run of {metrics['recipe']!r}, not of {trial.name!r}")
     if metrics["scale"] != "paper":
         raise ValueError(f"only paper-scale runs are promoted; {run} is of scale {metrics['scale']!r}")
-    if metrics["data"].partition(",")[0] not in ("generated", "MNIST", "CIFAR-10"):
+    if metrics["data"].partition(",")[0] not in ("generated", "MNIST", "CIFAR-10", "ImageNet"):
         raise ValueError(f"only runs on real data are promoted; {run} used the {metrics['data']}")
     planned = numbers_of_problems(trial, "paper")
     if metrics["problems"] != planned:

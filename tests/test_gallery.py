@@ -24,11 +24,12 @@ def test_sets_are_whole_and_never_meet():
 
 
 @needs_data
-def test_larger_photographs_are_for_tests():
-    large = photographs("test", 128)
+def test_larger_photographs_are_for_tests_and_tuning():
+    large, tuning = photographs("test", 128), photographs("validation", 128)
     assert large.pixels.shape == (SETS["test"], 3, 128, 128)
-    assert len(set(large.names)) == SETS["test"]
-    assert not set(large.names) & set(photographs("train").names)
+    assert tuning.pixels.shape == (SETS["validation"], 3, 128, 128)
+    assert len({*large.names, *tuning.names}) == SETS["test"] + SETS["validation"]
+    assert not {*large.names, *tuning.names} & set(photographs("train").names)
     with pytest.raises(ValueError, match="photographs of train are 64 pixels wide, asked for 128"):
         photographs("train", 128)
 

@@ -15,13 +15,15 @@ from l2l_core.report import report
 from l2l_core.results import obtain
 from l2l_core.rules import HAND_DESIGNED
 from l2l_core.store import read_json, write_json
+from l2l_core.styles import STRETCHED
 from l2l_core.tasks import Quadratic
 from l2l_core.transfers import Transfer
 from l2l_core.tree import ravel
 from l2l_core.trials import Problems
 from l2l_core.zoo import card, meta_seeds
 
-TRANSFERS = [one for one in TRIALS.values() if isinstance(one, Transfer)]
+# those of neural art need a perceptual network, which not every machine has: tests/test_styles.py
+TRANSFERS = [one for one in TRIALS.values() if isinstance(one, Transfer) and one not in STRETCHED]
 TESTED = [one for one in TRANSFERS if (RESULTS / one.name).exists()]
 every_transfer = pytest.mark.parametrize("one", TRANSFERS, ids=lambda one: one.name)
 every_network = pytest.mark.parametrize(

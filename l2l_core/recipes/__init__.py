@@ -4,13 +4,14 @@ from l2l_core.recipes.base import Budget, Recipe, fresh_rule
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
 from l2l_core.recipes.mnist import MNIST
+from l2l_core.recipes.neural_art import NEURAL_ART
 from l2l_core.recipes.quadratic import QUADRATICS
 from l2l_core.recipes.surfaces import SURFACES
 from l2l_core.recipes.wandering import WANDERING
 
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for family in (QUADRATICS, MNIST, WANDERING, CURES, CIFAR, SURFACES) for recipe in family
-}
+_FAMILIES = (QUADRATICS, MNIST, WANDERING, CURES, CIFAR, NEURAL_ART, SURFACES)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for family in _FAMILIES for recipe in family}
 """Every experiment of the book by name."""
 
 

@@ -23,7 +23,8 @@ class NeuralArt(Task):
     the total variation. α, β and γ are `content_weight`, `style_weight` and `smoothness`.
 
     A problem is a photograph and a start, grey with noise: $0.5 + 0.1\,z$. There are no minibatches: every step sees
-    the photograph's own activations. The paper states neither the network nor its layers nor α, β, γ.
+    the photograph's own activations. The paper states neither the network nor its layers nor α, β, γ;
+    these were chosen by looking at pictures that Adam had painted, before any rule was trained.
 
     `contents` `[N, 3, side, side]`, `style` `[3, h, w]`, both in [0, 1]; `pictures` is a digest of the two, by which
     tasks are told apart. Raises ValueError for other shapes or an unknown network or layer, FileNotFoundError where
@@ -37,8 +38,8 @@ class NeuralArt(Task):
     content_layer: str = "relu2_2"
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1")
     content_weight: float = 1.0
-    style_weight: float = 1.0
-    smoothness: float = 0.1
+    style_weight: float = 10.0
+    smoothness: float = 3.0
     device: str = "cpu"
     pictures: str = field(init=False)
     weights: Params = field(init=False, repr=False, compare=False)

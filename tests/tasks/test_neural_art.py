@@ -31,7 +31,7 @@ def small_vgg():
 def task(monkeypatch):
     monkeypatch.setattr("l2l_core.tasks.neural_art.trained", lambda name: small_vgg())
     contents, style = torch.rand(3, 3, 8, 8, generator=seeded(1)), torch.rand(3, 12, 10, generator=seeded(2))
-    return NeuralArt(contents.double(), style.double(), "made up")
+    return NeuralArt(contents.double(), style.double(), "made up", style_weight=1.0, smoothness=0.1)
 
 
 def in_float64(problem):
