@@ -8,6 +8,7 @@ import pytest
 from small_run import RECIPE, TINY, finished
 
 from l2l_core.promote import promote
+from l2l_core.rules import CoordinatewiseLSTM
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
 
 
