@@ -6,6 +6,7 @@ from l2l_core.features import LogSign
 from l2l_core.rule import Rule
 from l2l_core.rules.adaptive import Adam, RMSprop
 from l2l_core.rules.lstm import CoordinatewiseLSTM
+from l2l_core.rules.odd import Odd
 from l2l_core.rules.sgd import NAG, SGD, Momentum
 from l2l_core.rules.wrappers import Forgetful, Grouped, Reflected, Scheduled, Without, constant, cosine
 
@@ -19,6 +20,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "adam-cosine": lambda lr: Scheduled(Adam(lr), cosine),
     "lstm": CoordinatewiseLSTM,
     "lstm-log-sign": lambda **settings: CoordinatewiseLSTM(features=LogSign(), **settings),
+    "lstm-odd": lambda **settings: Odd(Without(CoordinatewiseLSTM(features=LogSign(), **settings), "readout.bias")),
     "lstm-reflected": lambda **settings: Reflected(CoordinatewiseLSTM(features=LogSign(), **settings)),
 }
 """Every rule of the book: hand-designed ones take a learning rate, learned ones their settings."""
@@ -36,6 +38,7 @@ __all__ = [
     "Forgetful",
     "Grouped",
     "Momentum",
+    "Odd",
     "RMSprop",
     "Reflected",
     "Rule",

@@ -49,7 +49,7 @@ class Scheduled(Rule):
 
     def update_many(self, phi: Params, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
         """The same."""
-        return self._scale(signal, *self.rule.update_many(_within(phi, "rule."), signal, state, params))
+        return self._scale(signal, *self.rule.update_many(within(phi, "rule."), signal, state, params))
 
     def _scale(self, signal: Signal, update: Params, state: State) -> tuple[Params, State]:
         factor = self.schedule(signal.step, signal.horizon)
@@ -93,7 +93,7 @@ class Reflected(Rule):
         self, phi: Params, signal: Signal, state: ReflectedState, params: Params
     ) -> tuple[Params, ReflectedState]:
         """The same, every optimizee with its own signs."""
-        return self._mirrored(partial(self.rule.update_many, _within(phi, "rule.")), signal, state, params)
+        return self._mirrored(partial(self.rule.update_many, within(phi, "rule.")), signal, state, params)
 
     def _mirrored(
         self, update: Callable, signal: Signal, state: ReflectedState, params: Params
@@ -109,7 +109,7 @@ class Reflected(Rule):
             (signal._replace(grad=_times(signs, signal.grad)), _times(signs, params)) for signal, params in seen
         ]
         mirrored_up = [_times(signs, u) for u in upstream]
-        grads = self.rule.pullback(_within(phi, "rule."), mirrored, [state.inner for state in states], mirrored_up)
+        grads = self.rule.pullback(within(phi, "rule."), mirrored, [state.inner for state in states], mirrored_up)
         return {f"rule.{name}": g for name, g in grads.items()}
 
     def _signs(self, name: str, like: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class Without(Rule):
         return {f"rule.{name}": g for name, g in grads.items() if name != self.name}
 
     def _whole(self, phi: Params) -> Params:
-        return {**_within(phi, "rule."), self.name: self.rule.get_buffer(self.name)}
+        return {**within(phi, "rule."), self.name: self.rule.get_buffer(self.name)}
 
 
 class Forgetful(Rule):
@@ -188,13 +188,13 @@ class Forgetful(Rule):
 
     def update_many(self, phi: Params, signal: Signal, state: State, params: Params) -> tuple[Params, State]:
         """The same."""
-        inner = _within(phi, "rule.")
+        inner = within(phi, "rule.")
         state = self.rule.start_many(inner, params) if self._due(signal) else state
         return self.rule.update_many(inner, signal, state, params)
 
     def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
         """The sum over the pieces between two beginnings: nothing flows from one to another."""
-        inner, due = _within(phi, "rule."), [t for t, (signal, _) in enumerate(seen) if self._due(signal)]
+        inner, due = within(phi, "rule."), [t for t, (signal, _) in enumerate(seen) if self._due(signal)]
         total = {name: torch.zeros_like(w) for name, w in inner.items()}
         for first, last in pairwise(sorted({0, *due, len(seen)})):
             start = self.rule.start_many(inner, seen[first][1]) if first in due else states[first]
@@ -242,7 +242,7 @@ class Grouped(Rule):
         """The same for b optimizees."""
         step, memory = {}, {}
         for key, part in self.split(params, lead=1).items():
-            shown, weights = signal._replace(grad=_pick(signal.grad, part)), _within(phi, f"rules.{key}.")
+            shown, weights = signal._replace(grad=_pick(signal.grad, part)), within(phi, f"rules.{key}.")
             update, memory[key] = self.rules[key].update_many(weights, shown, state[key], part)
             step.update(update)
         return {name: step[name] for name in params}, memory
@@ -253,7 +253,7 @@ class Grouped(Rule):
         for key, names in self.split(seen[0][1], lead=1).items():
             part = [(s._replace(grad=_pick(s.grad, names)), _pick(params, names)) for s, params in seen]
             up = [_pick(u, names) for u in upstream]
-            inner = self.rules[key].pullback(_within(phi, f"rules.{key}."), part, [state[key] for state in states], up)
+            inner = self.rules[key].pullback(within(phi, f"rules.{key}."), part, [state[key] for state in states], up)
             grads.update({f"rules.{key}.{name}": g for name, g in inner.items()})
         return grads
 
@@ -276,5 +276,6 @@ def _pick(params: Params, names: Params) -> Params:
     return {name: params[name] for name in names}
 
 
-def _within(phi: Params, prefix: str) -> Params:
+def within(phi: Params, prefix: str) -> Params:
+    """The weights of the rule inside a rule, by its own names."""
     return {name.removeprefix(prefix): w for name, w in phi.items() if name.startswith(prefix)}
