@@ -1,9 +1,11 @@
 """The panels of Fig. 7: who has seen which labels, and what a minibatch holds."""
 
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn import ModuleDict
 
 from l2l_core import RULES, TRIALS, evaluate, recipe
 from l2l_core.cifar import cifar10
@@ -12,6 +14,7 @@ from l2l_core.experiment import train_meta_seed
 from l2l_core.heldout import MINIBATCH, score
 from l2l_core.panels import OTHER_PAIRS, PAIRS, PANELS
 from l2l_core.recipes.cifar import FIVE, TRAINING_BATCH, TWO
+from l2l_core.rules import Grouped, Odd, Reflected, Without
 from l2l_core.tasks import CIFARNetwork
 
 SUBS = {"cifar-sub5": FIVE, "cifar-sub2": TWO}
@@ -63,6 +66,16 @@ def test_an_lstm_sub_is_tested_on_its_panel_as_the_lstm_is(name, drawn):
     }
     evaluate(RULES["sgd"](0.1), mine, 1, 2, seed=f"{panel.family}/test")
     assert set(torch.cat([labels.flatten() for _, labels in drawn]).tolist()) <= set(SUBS[name])
+
+
+@pytest.mark.parametrize("name", ["cifar-shared", "cifar-reflected"])
+def test_the_rivals_of_two_odd_lstms_differ_from_them_in_the_rule_alone(name):
+    home, other = recipe("cifar"), recipe(name)
+    said = {"name", "summary", "shipped", "stream", "baselines", "rule", "scales"}
+    assert {f.name for f in fields(home) if getattr(home, f.name) != getattr(other, f.name)} <= said
+    assert replace(home.budget("paper"), seeds=1) == replace(other.budget("paper"), seeds=1)
+    known, found = ({type(m) for m in one.rule().modules()} for one in (home, other))
+    assert known ^ found == ({Grouped, ModuleDict} if name == "cifar-shared" else {Odd, Without, Reflected})
 
 
 def test_other_pairs_are_labels_that_cifar_sub5_has_not_seen():
