@@ -79,7 +79,7 @@ def test_cells_are_short(page):
 
 def test_every_exercise_has_a_folded_solution(page):
     after = {id(cell): page.cells[i + 1 :] for i, cell in enumerate(page.cells)}
-    exercises = [cell for cell in markdown(page) if re.search(r"^#+ Exercise", cell.source, re.MULTILINE)]
+    exercises = [cell for cell in markdown(page) if re.search(r"^#+ Exercise ", cell.source, re.MULTILINE)]
     for exercise in exercises:
         solution = next((cell for cell in after[id(exercise)] if cell.cell_type == "code"), None)
         assert solution is not None, exercise.source
