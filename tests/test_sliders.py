@@ -1,6 +1,8 @@
 """Sliders over figures: all frames are there, one is shown, and ids name one thing each."""
 
 import re
+import shutil
+import subprocess
 
 import matplotlib.pyplot as plt
 import pytest
@@ -10,6 +12,9 @@ from l2l_core.plotting import use_style
 from l2l_core.sliders import slider
 
 ALTS = {5: "A line that rises to 5.", 20: 'A line that rises to "20".', 1000: "A line that rises to 1,000."}
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def draw(top):
@@ -76,3 +81,20 @@ def test_what_does_not_fit_is_an_error(wrong):
     with pytest.raises(ValueError, match="do not fit"):
         slider("w", {5: draw(5), 20: draw(20)}, **{"alts": {5: "five", 20: "twenty"}, "start": 5, **wrong})
     plt.close("all")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here: no slider was moved in a browser")
+def test_moving_one_slider_shows_its_frame_and_leaves_the_others_alone(tmp_path):
+    page = tmp_path / "page.html"
+    move = "const s = document.querySelector('input'); s.value = 2; s.dispatchEvent(new Event('input'));"
+    both = made()._repr_html_() + made(label="another")._repr_html_()
+    page.write_text(f'<meta charset="utf-8">{both}<script>{move}</script>', encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += [f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert "CONSOLE" not in done.stderr
+    first, other = BeautifulSoup(done.stdout, "html.parser").select(".l2l-slider")
+    for one, shown in ((first, "1,000"), (other, "20")):
+        visible = [f["data-value"] for f in one.select("figure") if "none" not in f["style"]]
+        assert visible == [shown]
+        assert one.select_one("output").text == one.select_one("input")["aria-valuetext"] == shown
