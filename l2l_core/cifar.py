@@ -21,6 +21,9 @@ CIFAR_FILES = {
 }
 """The files of `$L2L_DATA/cifar10` and their sha256 sums."""
 
+SHARES = {"train": 1, "validation": 2, "test": 2}
+"""How A, B and C divide CIFAR-10's official training images; D are the official test images."""
+
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luminance of ITU-R BT.601."""
 
@@ -29,15 +32,17 @@ GREY = (0.299, 0.587, 0.114)
 def cifar10(split: str) -> Images:
     """CIFAR-10's set `split` (one of `SPLITS`): pixels uint8 `[N, 3072]`, planes of red, green and blue.
 
-    A, B and D are the first ten twelfths, the next and the last of the official training images, C the official test
-    images. Looked for in `$L2L_DATA/cifar10`, then in `~/.cache/l2l`, then downloaded by torchvision. The files in
-    `$L2L_DATA` have the test images by class, here shuffled with a fixed seed, and of a few images no exact copy: those
-    are left out, 95 of the training images and 21 of the test images, so that numbers differ a little from those of a
-    download. Where there is neither, the stand-in of `data.stand_in` is used, in three equal colours, and said so.
+    A, B and C are the first fifth, the next two and the last two of the official training images, D the official test
+    images: a network is trained for 1,000 steps on the images of B or C, and of a smaller set it would know each by
+    heart. (Meta-training: half as large minibatches from half as many.) Looked for in `$L2L_DATA/cifar10`, then in
+    `~/.cache/l2l`, then downloaded by torchvision. The files in `$L2L_DATA` have the test images by class, here
+    shuffled with a fixed seed, and of a few images no exact copy: those are left out, 95 of the training images and 21
+    of the test images, so that numbers differ a little from those of a download. Where there is neither, the stand-in
+    of `data.stand_in` is used, in three equal colours, and said so.
 
     Raises ValueError for an unknown split or a corrupt file, FileNotFoundError if L2L_DATA is set but incomplete.
     """
-    return part(split, *_official())
+    return part(split, *_official(), shares=SHARES)
 
 
 @cache

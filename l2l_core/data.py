@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from torch import Tensor
 
 SPLITS = ("train", "validation", "test", "score")
 """A: meta-training. B: validation and tuning. C: reported runs. D: the trained optimizee's accuracy."""
+
+SHARES = {"train": 10, "validation": 1, "score": 1}
+"""How A, B and D divide MNIST's official training images; C are the official test images."""
 
 MNIST_FILES = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -55,22 +59,26 @@ def mnist(split: str) -> Images:
     Raises ValueError for an unknown split or a corrupt file, FileNotFoundError if L2L_DATA is set but incomplete,
     ImportError if there is no stand-in either.
     """
-    return part(split, *_official())
+    return part(split, *_official(), shares=SHARES)
 
 
-def part(split: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], source: str) -> Images:
-    """One of the four sets that official pictures and labels are divided into: A, B and D have 10 : 1 : 1 of `train`.
+def part(
+    split: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], source: str, shares: dict[str, int]
+) -> Images:
+    """One of the four sets that official pictures and labels are divided into.
 
+    The sets named in `shares` divide `train` between them in these proportions and this order; the fourth is `test`.
     Raises ValueError for an unknown one.
     """
-    if split == "test":
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+    if split not in shares:
         pixels, labels = test
         return Images(pixels, labels, -1 - torch.arange(len(labels)), source)
-    bounds = {"train": (0, 10), "validation": (10, 11), "score": (11, 12)}  # in twelfths
-    if split not in bounds:
-        raise ValueError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
-    chosen = slice(*(len(train[1]) * bound // 12 for bound in bounds[split]))
-    return Images(train[0][chosen], train[1][chosen], torch.arange(len(train[1]))[chosen], source)
+    ends = dict(zip(shares, accumulate(shares.values()), strict=True))
+    whole, total = len(train[1]), sum(shares.values())
+    chosen = slice(whole * (ends[split] - shares[split]) // total, whole * ends[split] // total)
+    return Images(train[0][chosen], train[1][chosen], torch.arange(whole)[chosen], source)
 
 
 @cache

@@ -74,8 +74,9 @@ def snapshots(
 
 
 def fitting(task: Task, coordinates: int) -> int:
-    """How many problems have about so many coordinates in all; at least one."""
-    return max(1, coordinates // ravel(task.sample(generator("size")).params).numel())
+    """How many problems have about so many coordinates in all; at least one, at most what the task wants `together`."""
+    size = ravel(task.sample(generator("size")).params).numel()
+    return int(min(max(1, coordinates // size), task.together))
 
 
 def _chunks(task: Task, problems: range, coordinates: int, seed: object) -> Iterator[list[torch.Generator]]:

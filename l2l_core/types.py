@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 import torch
@@ -48,6 +49,11 @@ class Task(ABC):
     What differs between two problems of a task lies in θ_0 and in the minibatches, never in the loss, so
     that `vmap` can run any number of them at once.
     """
+
+    @property
+    def together(self) -> float:
+        """The most problems that are worth running at once: any number, unless a task knows better."""
+        return inf
 
     @abstractmethod
     def sample(self, gen: torch.Generator) -> Optimizee:

@@ -34,13 +34,13 @@ def test_two_sets_have_no_image_in_common(pair):
 @real
 def test_real_cifar_is_divided_as_documented():
     # the published means of the channels are 0.4914, 0.4822, 0.4465
-    pixels = torch.cat([cifar10(split).pixels for split in ("train", "validation", "score")])
+    pixels = torch.cat([cifar10(split).pixels for split in ("train", "validation", "test")])
     assert len(pixels) == 50_000 - 95
-    assert len(cifar10("test").labels) == 10_000 - 21
+    assert [len(cifar10(split).labels) for split in SPLITS] == [9_981, 19_962, 19_962, 10_000 - 21]
     means = [float(channel.float().mean()) / 255 for channel in pixels.view(-1, 3, 1024).unbind(1)]
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=5e-4)
     assert cifar10("train").labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]  # as everyone's CIFAR-10 begins
-    first = cifar10("test").labels[:500].bincount(minlength=10)
+    first = cifar10("score").labels[:500].bincount(minlength=10)
     assert first.min() > 25  # not by class
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conformance import run_python
 
-from l2l_core import data
+from l2l_core import cifar, data
 from l2l_core.data import MNIST_FILES, SPLITS, mnist, part
 
 real = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no real images")
@@ -39,15 +39,17 @@ def test_two_sets_have_no_image_in_common(pair):
 
 
 @pytest.mark.parametrize("count", [12, 100, 1797])
-def test_a_number_of_origin_is_that_of_the_picture_and_its_label(count):
+@pytest.mark.parametrize(("shares", "left"), [(data.SHARES, "test"), (cifar.SHARES, "score")], ids=["mnist", "cifar"])
+def test_a_number_of_origin_is_that_of_the_picture_and_its_label(count, shares, left):
     """Of pictures that show their own number, negative in the test file."""
     shown = torch.arange(count)
-    parts = {split: part(split, (shown, 10 * shown), (-1 - shown, shown), "made up") for split in SPLITS}
+    parts = {split: part(split, (shown, 10 * shown), (-1 - shown, shown), "made up", shares) for split in SPLITS}
     for split, images in parts.items():
         assert images.pixels.equal(images.origin)
-        assert images.labels.equal(-1 - images.origin if split == "test" else 10 * images.origin)
-    used = torch.cat([parts[split].origin for split in ("train", "validation", "score")])
-    assert used.tolist() == list(range(count))
+        assert images.labels.equal(-1 - images.origin if split == left else 10 * images.origin)
+    assert torch.cat([parts[split].origin for split in shares]).tolist() == list(range(count))
+    for split, share in shares.items():
+        assert abs(len(parts[split].origin) - count * share / sum(shares.values())) < 1
 
 
 def test_sets_are_labelled_pictures_each_counted_once():

@@ -41,7 +41,8 @@ def all_but(classes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _lstm() -> Rule:
-    return CoordinatewiseLSTM(features=LogSign(), scale=0.1)
+    # at 0.1, as on MNIST, a read-out bias that Adam cannot hold still carries the weights away within a thousand steps
+    return CoordinatewiseLSTM(features=LogSign(), scale=0.01)
 
 
 def two_lstms() -> Rule:
@@ -58,8 +59,8 @@ OTHER_TWO = (6, 8)
 """The labels on which the rule of `cifar-quick` is tested."""
 
 TESTED = {"horizon": 1000, "test_steps": 1000, "average": 20}
-"""How all panels of Fig. 7 are tested. Episodes of meta-training end after any window with a chance of 0.05, the latest
-after 1,000 steps: 370 on average."""
+"""How all panels of Fig. 7 are tested. Episodes of meta-training end after any window with a chance of 0.07, the latest
+after 1,000 steps: 278 on average."""
 
 
 SMOKE = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
@@ -70,8 +71,8 @@ QUICK = Budget(800, 100, b=1, validation_problems=1, tuning_problems=2, test_pro
 def _recipe(
     name: str, summary: str, family: str = "cifar-10", rule: Callable[[], Rule] = two_lstms, **settings: Any
 ) -> Recipe:
-    paper = Budget(2000, 400, b=1, validation_problems=2, tuning_problems=2, test_problems=10, seeds=3)
-    common = {"task": network, "baselines": {}, "window": 20, "stop": 0.05, "meta_lr": (5e-3, 5e-3), "slowdown": 1000}
+    paper = Budget(1500, 300, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=3)
+    common = {"task": network, "baselines": {}, "window": 20, "stop": 0.07, "meta_lr": (5e-3, 5e-3), "slowdown": 250}
     common["scales"] = {"smoke": SMOKE, "paper": paper}
     return Recipe(name=name, family=family, summary=summary, rule=rule, **{**common, **TESTED, **settings})
 

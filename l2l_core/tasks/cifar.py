@@ -1,7 +1,7 @@
 """A small convolutional network on photographs (Andrychowicz et al. 2016, §3.3)."""
 
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 
 import torch
 from torch import Tensor
@@ -67,6 +67,11 @@ class CIFARNetwork(Task):
     def source(self) -> str:
         """Where the images come from: "CIFAR-10", or a stand-in's description."""
         return cifar10(self.split).source
+
+    @property
+    def together(self) -> float:
+        """One on a CPU: there the convolutions of two networks at once take more than twice the time of one's."""
+        return 1 if torch.device(self.device).type == "cpu" else inf
 
     def sample(self, gen: torch.Generator) -> Optimizee:
         """Draw a start; minibatches are streams of image indices."""

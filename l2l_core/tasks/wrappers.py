@@ -20,6 +20,11 @@ class Wrapper(Task):
         """Where the inner task's data come from."""
         return getattr(self.task, "source", "generated")
 
+    @property
+    def together(self) -> float:
+        """As many as of the inner task."""
+        return self.task.together
+
 
 @dataclass(frozen=True)
 class Scaled(Wrapper):

@@ -1,6 +1,8 @@
 """The convolutional network is PyTorch's own layers, on the images of its own classes."""
 
 import hashlib
+from dataclasses import fields
+from math import inf
 
 import pytest
 import torch
@@ -10,12 +12,14 @@ from torch import nn
 from l2l_core import CoordinatewiseLSTM, RuleOptimizer, Signal, evaluate, recipe, zoo
 from l2l_core.cifar import cifar10
 from l2l_core.data import SPLITS
+from l2l_core.evaluation import fitting
 from l2l_core.recipes import fresh_rule
 from l2l_core.recipes.cifar import two_lstms
 from l2l_core.rules import SGD, Grouped
 from l2l_core.store import save_tensors, write_json
 from l2l_core.tasks import CIFARNetwork
 from l2l_core.tasks.cifar import CLASSES, kernels_apart
+from l2l_core.tasks.wrappers import Noisy
 from l2l_core.tree import map_tree, stack
 from l2l_core.unroll import gradients
 
@@ -68,6 +72,15 @@ def test_drawn_minibatches_hold_no_other_labels():
         assert set(drawn.tolist()) == set(seen)
 
 
+def crowd(task):
+    """The task, which would run its networks together."""
+
+    class Crowd(CIFARNetwork):
+        together = inf
+
+    return Crowd(**{field.name: getattr(task, field.name) for field in fields(task) if field.init})
+
+
 def test_many_networks_at_once_are_each_alone(task):
     gen = seeded()
     starts, batches = stack([task.sample(gen).params for _ in range(3)]), task.batches(3, gen)
@@ -84,8 +97,9 @@ def test_normalisation_does_not_mind_the_order_of_a_minibatch(task):
     torch.testing.assert_close(task.loss(params, indices), task.loss(params, indices.flip(0)))
 
 
-def test_any_128_test_images_in_the_order_of_the_set_are_of_five_classes_or_more():
-    labels = cifar10("test").labels
+@pytest.mark.parametrize("split", SPLITS)
+def test_any_128_images_in_the_order_of_a_set_are_of_five_classes_or_more(split):
+    labels = cifar10(split).labels
     assert all(len(piece.unique()) >= 5 for piece in labels.split(128)[:-1])
 
 
@@ -111,9 +125,14 @@ def test_two_rules_share_the_tensors_between_kernels_and_the_rest(task):
 
 def test_many_networks_are_trained_by_two_rules_as_each_alone(task):
     rule = two_lstms().double()
-    together = evaluate(rule, task, 3, 4, seed="many", coordinates=2**18)
+    together = evaluate(rule, crowd(task), 3, 4, seed="many", coordinates=2**18)
     alone = torch.cat([evaluate(rule, task, 1, 4, seed="many", first=k) for k in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-7, atol=0)
+
+
+def test_networks_are_run_one_at_a_time_on_a_cpu(task):
+    assert fitting(crowd(task), 2**18) == 2**18 // 22602
+    assert fitting(task, 2**18) == fitting(Noisy(task, 0.1), 2**18) == 1
 
 
 def convolutional():
