@@ -113,11 +113,11 @@ def first_order_rate(formula: Callable[..., Any]) -> Hint:
     seen = torch.stack(points).detach()
     grads, rate = curvature * seen, float(lr.detach())
     before = torch.cat([start[None], seen[:-1]])
+    one_step, one_late = ((grads * strides).sum() / rate for strides in (seen - before, before - start))
     traps = {
         "1/φ is missing: θ_t − θ_0 is −φ times the sum of gradients.": truth * rate,
-        "the step is counted from θ_{t−1}; the credit of a gradient goes back to θ_0.": (grads * (seen - before)).sum()
-        / rate,
-        "off by one: ∇_t belongs to θ_t, not to the point before it.": (grads * (before - start)).sum() / rate,
+        "the step is counted from θ_{t−1}; the credit of a gradient goes back to θ_0.": one_step,
+        "off by one: ∇_t belongs to θ_t, not to the point before it.": one_late,
         "the mean over steps is taken; the meta-loss is the sum.": truth / 7,
     }
     return compare(formula(grads, seen, start, rate), truth, traps, rtol=1e-6)
