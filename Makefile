@@ -17,7 +17,7 @@ endif
 REAL_DATA := $(L2L_DATA)$(wildcard $(HOME)/.cache/l2l/MNIST/raw/train-images-idx3-ubyte.gz)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu bench reproduce promote pages clean
+.PHONY: help book test test-gpu bench reproduce promote pages student clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-30s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ promote: $(READY)  ## move a finished paper-scale run into results/ and zoo/: RE
 
 pages: $(READY)  ## execute chapters at book scale, outputs in place: all, or PAGE=book/...
 	$(PYTHON) -m l2l_core.pages $(PAGE)
+
+student: $(READY)  ## the chapters without solutions, for classes: build/student and build/student.zip
+	$(PYTHON) -m l2l_core.student
 
 clean:  ## remove what was built; keeps .venv and runs/
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache

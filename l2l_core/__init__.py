@@ -6,6 +6,7 @@ Five nouns: a **task** draws optimizees; a **rule** updates them; an **unroll** 
 
 from l2l_core.catalogue import TRIALS, trial
 from l2l_core.evaluation import at, evaluate
+from l2l_core.exercises import check
 from l2l_core.features import LogSign, RawGradient, log_sign
 from l2l_core.metagrad import tbptt
 from l2l_core.recipes import RECIPES, Recipe, recipe
@@ -37,6 +38,7 @@ __all__ = [
     "Training",
     "Unroll",
     "at",
+    "check",
     "evaluate",
     "first_order",
     "from_module",

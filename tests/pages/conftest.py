@@ -53,6 +53,6 @@ def first_chapter():
 
 @pytest.fixture
 def sliding_chapter():
-    """The chapter with a slider: why learn an optimizer."""
+    """The chapter with sliders: why learn an optimizer."""
     (found,) = (path for path in CHAPTERS if path.stem == "why")
     return found

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Add SVG to the outputs that nbval does not compare (PNG and JPEG it leaves out by itself)."""
+    """Add SVG, and sliders over SVG, to what nbval does not compare (PNG and JPEG it leaves out by itself)."""
     for page in {item.parent for item in items}:
         if hasattr(page, "skip_compare"):
-            page.skip_compare = (*page.skip_compare, "image/svg+xml")
+            page.skip_compare = (*page.skip_compare, "image/svg+xml", "text/html")

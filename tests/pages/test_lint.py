@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from l2l_core.pages import setup_cell
 
@@ -79,7 +80,7 @@ def test_cells_are_short(page):
 
 def test_every_exercise_has_a_folded_solution(page):
     after = {id(cell): page.cells[i + 1 :] for i, cell in enumerate(page.cells)}
-    exercises = [cell for cell in markdown(page) if re.search(r"^#+ Exercise", cell.source, re.MULTILINE)]
+    exercises = [cell for cell in markdown(page) if re.search(r"^#+ Exercise ", cell.source, re.MULTILINE)]
     for exercise in exercises:
         solution = next((cell for cell in after[id(exercise)] if cell.cell_type == "code"), None)
         assert solution is not None, exercise.source
@@ -109,6 +110,13 @@ def test_figures_have_alternative_text(page):
         and len(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")) < 20
     ]
     assert silent == []
+
+
+def test_html_is_a_slider_whose_every_frame_is_described(page):
+    shown = ["".join(o.data["text/html"]) for _, o in outputs(page) if "text/html" in o.get("data", {})]
+    assert [html[:100] for html in shown if not html.startswith('<div class="l2l-slider">')] == []
+    frames = [frame for html in shown for frame in BeautifulSoup(html, "html.parser").select("figure")]
+    assert [frame["aria-label"] for frame in frames if len(frame["aria-label"]) < 20] == []
 
 
 def test_figures_are_svg_without_a_date(page):

@@ -113,10 +113,10 @@ def test_a_chapter_runs_for_a_live_reader(first_chapter, reader, tmp_path, monke
     assert all(cell.execution_count for cell in page.cells if cell.cell_type == "code")
 
 
-def test_the_slider_shows_for_a_live_reader(sliding_chapter, reader, tmp_path, monkeypatch):
+def test_the_sliders_show_for_a_live_reader(sliding_chapter, reader, tmp_path, monkeypatch):
     page = run(sliding_chapter, tmp_path, reader, monkeypatch, static=False)
     assert streams(page, "stderr") == ""
-    assert widgets(page) == 1
+    assert widgets(page) == 2
 
 
 def test_a_chapter_runs_with_colabs_versions(first_chapter, colab, tmp_path, monkeypatch):
