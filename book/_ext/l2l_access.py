@@ -40,6 +40,8 @@ def mend_all(app, exception):
     for page in Path(app.outdir).rglob("*.html"):
         if "_static" not in page.relative_to(app.outdir).parts:
             text = page.read_text(encoding="utf-8")
+            if app.builder.name == "singlehtml":  # the first page's figure, one folder up
+                text = text.replace('="../_static/', '="_static/')
             page.write_text(mend(text), encoding="utf-8")
 
 
