@@ -36,7 +36,8 @@ $(HTML)/.ready: $(SOURCES) | $(READY)
 
 pdf: $(READY)  ## print the book through Chromium into _build/book.pdf
 	$(VENV)/bin/jupyter-book build . --builder singlehtml --all -W -n --keep-going -q
-	$(PYTHON) -m l2l_core.printing _build/singlehtml/index.html _build/book.pdf
+	@cp _build/singlehtml/book/index.html _build/singlehtml/book.html  # it names its figures from there
+	$(PYTHON) -m l2l_core.printing _build/singlehtml/book.html _build/book.pdf
 
 test: $(HTML)/.ready  ## everything CI runs: lint, package, pages, built book, browser
 	$(PYTHON) -m ruff check .

@@ -44,12 +44,12 @@ def print_page(page: Path, pdf: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(color_scheme="light", reduced_motion="reduce")
-        tab.goto(page.resolve().as_uri(), timeout=120_000)
-        tab.wait_for_function(SETTLED, timeout=300_000)
+        tab.goto(page.resolve().as_uri(), timeout=900_000)
+        tab.wait_for_function(SETTLED, timeout=900_000)
         tab.emulate_media(media="print")
         margins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
         # Chromium's own time limit for a document of hundreds of pages is the command's
-        tab.set_default_timeout(600_000)
+        tab.set_default_timeout(1_800_000)
         settings = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": NUMBER}
         tab.pdf(path=pdf, format="A4", margin=margins, tagged=True, outline=True, **settings)
         browser.close()
