@@ -16,8 +16,11 @@ endif
 # MNIST, where l2l_core.data looks for it
 REAL_DATA := $(L2L_DATA)$(wildcard $(HOME)/.cache/l2l/MNIST/raw/train-images-idx3-ubyte.gz)
 
+# what l2l_core.printing finds too
+BROWSER := $(or $(CHROMIUM),$(shell command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable))
+
 .DEFAULT_GOAL := help
-.PHONY: help book test test-gpu bench reproduce promote pages student clean
+.PHONY: help book pdf test test-browser test-colab test-gpu bench reproduce promote pages student address clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-30s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +34,12 @@ $(HTML)/.ready: $(SOURCES) | $(READY)
 	@test -f $(HTML)/book/index.html
 	@touch $@
 
-test: $(HTML)/.ready  ## everything CI runs: lint, package, pages, built book
+pdf: $(READY)  ## print the book through Chromium into _build/book.pdf
+	$(VENV)/bin/jupyter-book build . --builder singlehtml --all -W -n --keep-going -q
+	@cp _build/singlehtml/book/index.html _build/singlehtml/book.html  # it names its figures from there
+	$(PYTHON) -m l2l_core.printing _build/singlehtml/book.html _build/book.pdf
+
+test: $(HTML)/.ready  ## everything CI runs: lint, package, pages, built book, browser
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pytest -n 2 --dist worksteal tests
@@ -43,6 +51,16 @@ else
 	L2L_STATIC=1 $(PYTHON) -m pytest -p tests.pages.nbval_text --nbval-lax --nbval-current-env -n 2 --dist loadfile book
 endif
 endif
+
+ifeq ($(BROWSER),)
+	@echo "No Chromium here: the built pages were not looked at in a browser."
+endif
+
+test-browser: $(HTML)/.ready  ## look at every built page in Chromium: access, contrast, widths, requests
+	$(PYTHON) -m pytest -rs tests/browser
+
+test-colab: $(READY)  ## run each chapter alone with only the package, as on Colab
+	$(PYTHON) -m pytest -n 2 --dist worksteal tests/pages/test_papermill.py
 
 test-gpu: $(READY)  ## what needs CUDA: every recipe at smoke scale, CPU/CUDA agreement, resume
 	$(PYTHON) -m pytest -m gpu tests
@@ -68,6 +86,9 @@ pages: $(READY)  ## execute chapters at book scale, outputs in place: all, or PA
 
 student: $(READY)  ## the chapters without solutions, for classes: build/student and build/student.zip
 	$(PYTHON) -m l2l_core.student
+
+address: $(READY)  ## move the book to another repository: URL=https://... BRANCH=main
+	$(PYTHON) -m l2l_core.pages --address $(URL) $(or $(BRANCH),main)
 
 clean:  ## remove what was built; keeps .venv and runs/
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,19 +1,20 @@
 """The book's pages: the set-up cell they share, and running them.
 
 `python -m l2l_core.pages [PATH ...]` writes the set-up cell into every chapter (or those named), runs it at
-book scale and stores its outputs in place.
+book scale and stores its outputs in place; `--measure` runs them and stores their cost alone; `--address URL BRANCH`
+moves the book to another repository: its configuration and all set-up cells, nothing is run.
 """
 
-import json
+import argparse
 import os
-import sys
-import time
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from l2l_core.headline import write_headline
-from l2l_core.store import read_json, write_atomically, write_json
+from l2l_core.page_cost import PROBE, WATCH, measured, record
+from l2l_core.store import write_atomically
 
 SETUP = """\
 # @title Set-up: installs the book's package where it is missing, as on Colab
@@ -29,13 +30,8 @@ if importlib.util.find_spec("l2l_core") is None:
     subprocess.run(command, check=True)"""
 """The first code cell of every chapter; the address and branch come from `_config.yml`."""
 
-PROBE = """\
-import json, platform, resource, sys
-from importlib.metadata import version
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-versions = {name: version(name) for name in ("torch", "numpy", "matplotlib")}
-print(json.dumps({"peak_mb": round(peak), "versions": {"python": platform.python_version(), **versions}}))"""
-"""What is asked of a page's kernel at its end."""
+ADDRESS = re.compile(r"^repository: \{url: (?P<url>[^,}\s]+), branch: (?P<branch>[^,}\s]+)", re.MULTILINE)
+"""Where `_config.yml` says the book lives."""
 
 
 def chapters(root: Path) -> list[Path]:
@@ -85,21 +81,43 @@ def execute(paths: Iterable[str | Path]) -> None:
         cost = _run(page, path)
         _tidy(page, path)
         _write(path, page)
-        _record(find_root(path), path, cost)
+        record(find_root(path), path, cost)
         print(f"{cost['seconds']} s, {cost['peak_mb']} MB")
 
 
+def measure(paths: Iterable[str | Path]) -> None:
+    """Run chapters at book scale and store their cost in `results/pages.json`; the pages stay as they are."""
+    for path in map(Path, paths):
+        cost = _run(_need("nbformat").read(path, 4), path)
+        record(find_root(path), path, cost)
+        print(f"{path}: {cost['seconds']} s, {cost['peak_mb']} MB", flush=True)
+
+
+def move(root: Path, url: str, branch: str) -> None:
+    """Write another address into the book at `root`: its configuration and every set-up cell.
+
+    Raises ValueError where `_config.yml` names no repository on one line, or the address is not a URL without spaces.
+    """
+    if not re.fullmatch(r"https://[^\s,{}]+", url) or not re.fullmatch(r"[^\s,{}]+", branch):
+        raise ValueError(f"{url!r} and {branch!r} are no address and branch")
+    file = root / "_config.yml"
+    text, found = ADDRESS.subn(lambda _: f"repository: {{url: {url}, branch: {branch}", file.read_text())
+    if found != 1:
+        raise ValueError(f"{file} should name the repository once, as `repository: {{url: …, branch: …`")
+    write_atomically(file, text.encode())
+    write_setup_cells(chapters(root))
+
+
 def _run(page: Any, path: Path) -> dict[str, Any]:
-    """Execute `page` where it lies, with a probe as its last cell."""
+    """Execute `page` where it lies, watched, with a probe as its last cell; returns its cost."""
     probe = _need("nbformat").v4.new_code_cell(PROBE)
     page.cells.append(probe)
-    settings = {"timeout": 600, "kernel_name": "python3", "record_timing": False, "extra_arguments": ["--log-level=40"]}
+    arguments = ["--log-level=40", f"--IPKernelApp.exec_lines={WATCH}"]
+    settings = {"timeout": 600, "kernel_name": "python3", "record_timing": False, "extra_arguments": arguments}
     client = _need("nbclient").NotebookClient(page, resources={"metadata": {"path": path.resolve().parent}}, **settings)
-    started = time.perf_counter()
     client.execute(env={**os.environ, "L2L_STATIC": "1", "OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
-    seconds = round(time.perf_counter() - started, 1)
     page.cells.remove(probe)
-    return {"seconds": seconds, **json.loads(probe.outputs[0].text)}
+    return measured(probe.outputs[0].text)
 
 
 def _tidy(page: Any, path: Path) -> None:
@@ -113,13 +131,6 @@ def _tidy(page: Any, path: Path) -> None:
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # its id is random
             if output.get("name") == "stderr":
                 raise RuntimeError(f"{path}, cell {number} writes to stderr: {output.text.strip()[:500]}")
-
-
-def _record(root: Path, path: Path, cost: dict[str, Any]) -> None:
-    table = root / "results" / "pages.json"
-    pages = read_json(table) if table.exists() else {}
-    pages[path.resolve().relative_to(root).as_posix()] = cost
-    write_json(table, dict(sorted(pages.items())))
 
 
 def _fold(cell: Any) -> None:
@@ -147,8 +158,19 @@ def _need(module: str) -> Any:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m l2l_core.pages", description="run the book's pages")
+    parser.add_argument("paths", nargs="*", type=Path, help="chapters; all of them where none is named")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--measure", action="store_true", help="store what they cost, and leave them as they are")
+    other.add_argument("--address", nargs=2, metavar=("URL", "BRANCH"), help="move the book; nothing is run")
+    asked = parser.parse_args()
     book = find_root(Path.cwd())
-    named = [Path(p) for p in sys.argv[1:]] or chapters(book)
-    write_setup_cells(named)
-    execute(named)
-    write_headline(book / "book" / "_static" / "headline.svg")
+    named = asked.paths or chapters(book)
+    if asked.address:
+        move(book, *asked.address)
+    elif asked.measure:
+        measure(named)
+    else:
+        write_setup_cells(named)
+        execute(named)
+        write_headline(book / "book" / "_static" / "headline.svg")

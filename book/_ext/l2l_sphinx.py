@@ -7,8 +7,9 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-VERDICTS = ("pass", "partial", "fail")
-"""Verdicts with a colour of their own (CSS classes); any other is an open one."""
+VERDICTS = {"pass": "✓", "partial": "~", "fail": "✗"}
+"""Verdicts with a colour (a CSS class) and a sign of their own; any other is open."""
+OPEN = "·"
 
 MARKUP = re.compile(
     r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w+)\*"
@@ -68,19 +69,57 @@ class Expenses(SphinxDirective):
         return nodes.row("", *[nodes.entry("", nodes.paragraph("", e)) for e in entries])
 
 
+def shade(verdict):
+    """The CSS class of a verdict."""
+    return verdict if verdict in VERDICTS else "open"
+
+
+class Verdicts(SphinxDirective):
+    """All claims at a glance: a count for every verdict, and links to the claims' rows."""
+
+    def run(self):
+        from l2l_core.claims import evaluate_all
+
+        claims = evaluate_all()
+        order = {c.verdict: 0 for c in sorted(claims, key=lambda c: self.place(c.verdict))}
+        strips = nodes.definition_list("", classes=["verdicts"])
+        for verdict in order:
+            found = [claim.id for claim in claims if claim.verdict == verdict]
+            term = nodes.inline(
+                "", f"{len(found)} {verdict}", classes=["verdict", shade(verdict)]
+            )
+            chips = nodes.paragraph("", "", *self.chips(found, verdict))
+            strips += nodes.definition_list_item(
+                "", nodes.term("", "", term), nodes.definition("", chips)
+            )
+        return [strips]
+
+    def place(self, verdict):
+        """Passed first, open last."""
+        return [*VERDICTS, verdict].index(verdict)
+
+    def chips(self, names, verdict):
+        """A link to each claim's row, with a sign: colour alone says nothing."""
+        for name in names:
+            text = f"{VERDICTS.get(verdict, OPEN)} {name}"
+            chip = nodes.reference("", text, refid=anchor(name), internal=True)
+            chip["classes"] = ["chip", shade(verdict)]
+            yield chip
+            yield nodes.Text(" ")
+
+
+def anchor(name):
+    """Where a claim's row is."""
+    return f"claim-{name.lower()}"
+
+
 class Scoreboard(SphinxDirective):
     """A table of all claims and what `results/` says of them."""
 
     def run(self):
         from l2l_core.claims import evaluate_all
 
-        claims = evaluate_all()
-        verdicts = [claim.verdict for claim in claims]
-        total = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-        return [
-            nodes.paragraph("", f"{len(claims)} claims: {total}."),
-            self.table(claims),
-        ]
+        return [self.table(evaluate_all())]
 
     def table(self, claims):
         """One row a claim."""
@@ -96,15 +135,16 @@ class Scoreboard(SphinxDirective):
 
     def row(self, claim):
         """What is claimed, where, how it is judged, and the verdict."""
-        shade = claim.verdict if claim.verdict in VERDICTS else "open"
-        verdict = nodes.inline("", claim.verdict, classes=["verdict", shade])
+        verdict = nodes.inline("", claim.verdict, classes=["verdict", shade(claim.verdict)])
         claimed = self.markdown(f"**{claim.id}.** {claim.text}")
         claimed += [nodes.paragraph("", claim.source, classes=["source"])]
         if claim.rule:
             claimed += [nodes.paragraph("", "", nodes.literal("", claim.rule))]
         here = [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)]
         cells = (claimed, self.markdown(claim.paper), here)
-        return nodes.row("", *[nodes.entry("", *cell) for cell in cells])
+        row = nodes.row("", *[nodes.entry("", *cell) for cell in cells])
+        row["ids"] = [anchor(claim.id)]
+        return row
 
     def markdown(self, text):
         """`text` as the page's own Markdown."""
@@ -134,5 +174,6 @@ def setup(app):
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("html-page-context", no_thebe, priority=900)
     app.add_directive("scoreboard", Scoreboard)
+    app.add_directive("verdicts", Verdicts)
     app.add_directive("expenses", Expenses)
     return {"parallel_read_safe": True}
