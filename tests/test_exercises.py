@@ -279,6 +279,66 @@ CASES = {
 }
 
 
+class Made(Rule):
+    """A rule around a rule whose update is any function of a number, the inner update, the gradient and θ."""
+
+    def __init__(self, rule, number, how):
+        super().__init__()
+        self.rule, self.number, self.how = rule, number, how
+
+    def init(self, params):
+        return self.rule.init(params)
+
+    def update(self, signal, state, params):
+        step, state = self.rule.update(signal, state, params)
+        return self.how(self.number, step, signal.grad, params), state
+
+
+def made(how):
+    return lambda rule, number: Made(rule, number, how)
+
+
+def each(f):
+    return lambda number, step, grad, theta: {k: f(number, step[k], grad[k], theta[k]) for k in step}
+
+
+def shortened(most, step, grad, theta):
+    length = sum(float(g.square().sum()) for g in step.values()) ** 0.5
+    return {k: min(1.0, most / length) * g for k, g in step.items()}
+
+
+def lengthened(most, step, grad, theta):
+    length = sum(float(g.square().sum()) for g in step.values()) ** 0.5
+    return {k: most / length * g for k, g in step.items()}
+
+
+CASES |= {
+    "take-home-2": (
+        [made(each(lambda share, g, grad, p: g - share * p))],
+        [
+            (lambda rule, share: rule, "nothing decays"),
+            (made(each(lambda share, g, grad, p: g + share * p)), "wrong sign"),
+            (made(each(lambda share, g, grad, p: g - 0.5 * share * p)), "units"),
+            (made(each(lambda share, g, grad, p: (1 - share) * g - share * p)), "update decays"),
+            (lambda rule: rule, "TypeError"),
+        ],
+    ),
+    "take-home-3": (
+        [made(shortened)],
+        [
+            (lambda rule, most: rule, "nothing is bounded"),
+            (made(each(lambda most, g, grad, p: most * g / g.norm())), "each tensor"),
+            (made(each(lambda most, g, grad, p: g.clamp(-most, most))), "each coordinate"),
+            (made(lambda most, g, grad, p: shortened(most / 2, g, grad, p)), "before the rule"),
+            (
+                made(lambda most, g, grad, p: {k: 1e4 * v for k, v in shortened(most / 1e4, g, grad, p).items()}),
+                "short",
+            ),
+        ],
+    ),
+}
+
+
 def test_every_check_is_tried():
     assert set(CASES) == set(CHECKS)
     assert min(len(wrong) for _, wrong in CASES.values()) >= 2
