@@ -61,7 +61,7 @@ def _printed(name: str, summary: str, **settings: Any) -> Transfer:
 
 def _cell(depth: int, width: int) -> Transfer:
     rates, summary = {name: RATES[name] for name in ("nag", "adam")}, f"{depth} × {width} sigmoid units (Fig. 6)"
-    return on_mnist(f"{depth}x{width}", summary, partial(network, width=width, depth=depth), 8, 10, baselines=rates)
+    return on_mnist(f"{depth}x{width}", summary, partial(network, width=width, depth=depth), 8, 100, baselines=rates)
 
 
 WIDTHS = tuple(range(5, 51, 5))
@@ -83,7 +83,7 @@ PRINTED_RELU = on_mnist(
     "The rules of `mnist-as-printed` on 20 rectified units",
     partial(network, activation=torch.relu),
     0,
-    16,
+    100,
     source="mnist-as-printed",
     test_steps=200,
     baselines={},
@@ -95,7 +95,7 @@ LARGER_START = on_mnist(
     "Two hidden layers whose weights start ten times as large",
     partial(network, depth=2, start_std=0.1),
     8,
-    16,
+    100,
     baselines=RATES,
 )
 """The paper does not say how weights start; two layers mind."""
