@@ -54,7 +54,9 @@ _MAKERS: dict[str, Callable[[], Rule]] = {name: _named(name) for name in RULES} 
     "forgetful lstm": lambda: Forgetful(small_lstm(features=LogSign()), every=2),
     "reflected adam": lambda: Reflected(Adam(0.05), seed=3),
     "two lstms": lambda: Grouped({"matrices": small_lstm(features=LogSign()), "others": small_lstm()}, by_rank),
-    "odd groups": lambda: Odd(Grouped({"matrices": Without(small_lstm(), "readout.bias"), "others": SGD(0.05)}, by_rank)),
+    "odd groups": lambda: Odd(
+        Grouped({"matrices": Without(small_lstm(), "readout.bias"), "others": SGD(0.05)}, by_rank)
+    ),
     "lstm and sgd": lambda: Grouped({"matrices": Reflected(small_lstm()), "others": SGD(0.05)}, by_rank),
     "reflected groups": lambda: Reflected(Grouped({"matrices": small_lstm(), "others": Adam(0.05)}, by_rank)),
 }
