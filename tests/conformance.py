@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 import l2l_core
-from l2l_core import RULES, LogSign, Rule, Task, from_module
+from l2l_core import RECIPES, RULES, LogSign, Rule, Task, from_module
 from l2l_core.metagrad import draw
 from l2l_core.rules import (
     HAND_DESIGNED,
@@ -61,6 +62,13 @@ _MAKERS: dict[str, Callable[[], Rule]] = {name: _named(name) for name in RULES} 
     "reflected groups": lambda: Reflected(Grouped({"matrices": small_lstm(), "others": Adam(0.05)}, by_rank)),
 }
 EVERY_RULE = list(_MAKERS)
+
+
+NO_NETWORK = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no perceptual network")
+EVERY_RECIPE = [
+    pytest.param(name, marks=NO_NETWORK) if recipe.family == "neural-art" else name for name, recipe in RECIPES.items()
+]
+"""Recipes by name; those that paint are skipped where there is no network to look at pictures with."""
 
 
 def make(name: str) -> Rule:

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from conformance import EVERY_RECIPE
 
 from l2l_core import RECIPES, recipe
 from l2l_core.recipes import Budget, fresh_rule
 from l2l_core.rules import HAND_DESIGNED
 
-every_recipe = pytest.mark.parametrize("name", RECIPES)
+every_recipe = pytest.mark.parametrize("name", EVERY_RECIPE)
 
 
 @every_recipe

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conformance import EVERY_RULE, HORIZON, TASKS, assert_same, begun, make, phi_of, seeded
+from conformance import EVERY_RECIPE, EVERY_RULE, HORIZON, TASKS, assert_same, begun, make, phi_of, seeded
 
-from l2l_core import RECIPES, RuleOptimizer, evaluate, meta_train, recipe
+from l2l_core import RuleOptimizer, evaluate, meta_train, recipe
 from l2l_core.experiment import train_meta_seed
 from l2l_core.metagrad import autograd_window, draw, graph_free_window
 from l2l_core.recipes import fresh_rule
@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here"),
 ]
-every_recipe = pytest.mark.parametrize("name", RECIPES)
+every_recipe = pytest.mark.parametrize("name", EVERY_RECIPE)
 every_rule = pytest.mark.parametrize("name", EVERY_RULE)
 
 
