@@ -4,6 +4,7 @@ import os
 from dataclasses import fields
 
 import pytest
+import torch
 
 from l2l_core import recipe, trial
 from l2l_core.gallery import PAINTINGS, SETS
@@ -56,3 +57,16 @@ def test_photographs_have_the_side_that_is_said_and_rates_are_tuned_on_others(on
     assert test.shape == (SETS["test"], 3, side, side)
     seen = {picture.numpy().tobytes() for picture in tuning}
     assert not any(picture.numpy().tobytes() in seen for picture in test)
+
+
+@needs_data
+@every_trial
+def test_a_painting_is_twice_as_wide_as_the_picture(one):
+    task = one.task("test", "cpu")
+    assert task.style.shape[-1] == 2 * task.contents.shape[-1]
+
+
+def test_the_read_out_starts_at_a_tenth_of_its_usual_size():
+    usual = 1 / HOME.rule().readout.in_features ** 0.5  # PyTorch draws uniformly up to here
+    weights = torch.cat([w.detach().flatten() for _ in range(20) for w in HOME.rule().readout.parameters()])
+    assert 0.09 * usual < weights.abs().max() <= 0.1 * usual

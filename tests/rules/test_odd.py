@@ -3,9 +3,10 @@
 import pytest
 import torch
 from conformance import TASKS, assert_same, phi_of, seeded, small_lstm
+from torch import nn
 
-from l2l_core import LogSign, Signal
-from l2l_core.metagrad import draw, graph_free_window
+from l2l_core import LogSign, Rule, Signal
+from l2l_core.metagrad import autograd_window, draw, graph_free_window
 from l2l_core.rules import Adam, Odd, Reflected
 from l2l_core.tree import map_tree, stack
 from l2l_core.unroll import Unroll
@@ -82,3 +83,30 @@ def test_the_read_out_bias_has_no_meta_gradient():
     carry = unroll.start(phi, problem.loss, stack([problem.params]), first)
     grad = graph_free_window(unroll, phi, problem.loss, carry, rest)[0].grad
     assert grad["rule.readout.bias"].abs().max() < 1e-12 * grad["rule.readout.weight"].abs().max()
+
+
+class Leaning(Rule):
+    """A rule that looks at θ: g = −w(∇ + θ)²."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(0.1, dtype=torch.float64))
+
+    def init(self, params):
+        return ()
+
+    def update(self, signal, state, params):
+        return {name: -self.w * (g + params[name]) ** 2 for name, g in signal.grad.items()}, state
+
+
+def test_on_the_way_back_the_mirror_image_has_mirrored_parameters_too():
+    rule, task = Odd(Leaning()), TASKS["network"]()
+    gen, phi = seeded(), phi_of(rule)
+    problem, unroll = task.sample(gen), Unroll(rule, STEPS)
+    data = draw([problem], STEPS + 1, gen)
+    first, rest = (map_tree(lambda d, part=part: d[:, part], data) for part in (0, slice(1, None)))
+    carry = unroll.start(phi, problem.loss, stack([problem.params]), first)
+    found, expected = (
+        window(unroll, phi, problem.loss, carry, rest)[0].grad for window in (graph_free_window, autograd_window)
+    )
+    assert_same(found, expected, rtol=1e-9, atol=1e-12)
