@@ -1,5 +1,7 @@
 """Experiments by name."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conformance import EVERY_RECIPE
@@ -27,9 +29,17 @@ def test_meta_gradients_are_taken_as_the_recipe_says(name):
     one = recipe(name)
     rule = fresh_rule(one, 0)
     found = one.estimator(rule, "smoke", "cpu")
-    expected = (rule, one.at_scale("smoke").horizon, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
+    length = min(one.episode, one.at_scale("smoke").horizon)
+    expected = (rule, length, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
     unroll = found.unroll
     assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
+
+
+def test_episodes_may_be_shorter_than_tests():
+    one = replace(recipe("mnist"), episode=40)
+    rule = fresh_rule(one, 0)
+    assert one.estimator(rule, "paper", "cpu").unroll.horizon == 40
+    assert recipe("mnist").estimator(rule, "paper", "cpu").unroll.horizon == one.horizon == 100
 
 
 @every_recipe

@@ -43,12 +43,13 @@ class Budget(Problems):
 class Recipe(Trial):
     """A named experiment: a rule is trained on a task, then tried on it.
 
-    `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes have `horizon` steps in
-    windows of `window`; Adam's learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows
-    down as `Training` says. `oracle` says what a meta-gradient flows through; `stop` > 0 lets episodes end after any
-    window with that chance. Validation curves are scored by `score(curves, horizon, average)`. Recipes of one `stream`
-    start from the same weights and train on the same problems, as far as their shapes allow; by default each has its
-    own. In the package its rules are called `shipped`, by default NAME-lstm.
+    `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes of meta-training have `episode`
+    steps, and no more than `horizon`, in windows of `window`; Adam's learning rate for φ is drawn log-uniformly from
+    `meta_lr` for each restart and slows down as `Training` says. `oracle` says what a meta-gradient flows through;
+    `stop` > 0 lets episodes end after any window with that chance. Validation curves are scored by
+    `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the same
+    problems, as far as their shapes allow; by default each has its own. In the package its rules are called `shipped`,
+    by default NAME-lstm.
     """
 
     scales: Mapping[str, Budget]
@@ -58,6 +59,7 @@ class Recipe(Trial):
     slowdown: float = inf
     oracle: Oracle = first_order
     score: Callable[[Tensor, int, int], Tensor] = at
+    episode: float = inf
     stop: float = 0.0
     stream: str = ""
     shipped: str = ""
@@ -87,7 +89,8 @@ class Recipe(Trial):
 
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""
-        unroll = Unroll(rule, self.at_scale(scale).horizon, self.oracle)
+        length = min(self.episode, self.at_scale(scale).horizon)
+        unroll = Unroll(rule, int(length), self.oracle)
         return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard, stop=self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
