@@ -78,6 +78,17 @@ def test_the_rivals_of_two_odd_lstms_differ_from_them_in_the_rule_alone(name):
     assert known ^ found == ({Grouped, ModuleDict} if name == "cifar-shared" else {Odd, Without, Reflected})
 
 
+def test_windows_of_20_steps_differ_in_the_window_and_see_as_many_steps():
+    home, other = recipe("cifar"), recipe("cifar-window-20")
+    said = {"name", "summary", "shipped", "stream", "baselines", "scales", "window", "slowdown"}
+    assert {f.name for f in fields(home) if getattr(home, f.name) != getattr(other, f.name)} <= said
+    (ours, theirs) = (one.budget("paper") for one in (home, other))
+    assert ours.meta_steps * home.window == theirs.meta_steps * other.window
+    assert ours.validate_every * home.window == theirs.validate_every * other.window
+    # Adam's rate for φ falls as quickly in steps of the optimizee
+    assert home.slowdown * home.window == other.slowdown * other.window
+
+
 def test_other_pairs_are_labels_that_cifar_sub5_has_not_seen():
     assert {label for pair in OTHER_PAIRS for label in pair} <= set(FIVE)
     assert not any(set(pair) == set(TWO) for pair in OTHER_PAIRS)

@@ -30,7 +30,7 @@ def test_meta_gradients_are_taken_as_the_recipe_says(name):
     rule = fresh_rule(one, 0)
     found = one.estimator(rule, "smoke", "cpu")
     length = min(one.episode, one.at_scale("smoke").horizon)
-    expected = (rule, length, one.oracle, one.window, one.stop, one.budget("smoke").b, 1.0)
+    expected = (rule, length, one.oracle, min(one.window, length), one.stop, one.budget("smoke").b, 1.0)
     unroll = found.unroll
     assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
 
@@ -69,6 +69,6 @@ def test_a_budget_ends_with_a_validation():
 def test_rules_have_names_of_their_own_in_the_package():
     names = [one.shipped or f"{one.name}-lstm" for one in RECIPES.values()]
     assert len(set(names)) == len(names)
-    variants = ("-sub5", "-sub2", "-shared", "-reflected")
+    variants = ("-sub5", "-sub2", "-shared", "-reflected", "-window-20")
     expected = {"cifar-lstm", *(f"cifar-lstm{variant}" for variant in variants), "cifar-quick-lstm"}
     assert {name for name in names if name.startswith("cifar")} == expected

@@ -44,12 +44,12 @@ class Recipe(Trial):
     """A named experiment: a rule is trained on a task, then tried on it.
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes of meta-training have `episode`
-    steps, and no more than `horizon`, in windows of `window`; Adam's learning rate for φ is drawn log-uniformly from
-    `meta_lr` for each restart and slows down as `Training` says. `oracle` says what a meta-gradient flows through;
-    `stop` > 0 lets episodes end after any window with that chance. Validation curves are scored by
-    `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the same
-    problems, as far as their shapes allow; by default each has its own. In the package its rules are called `shipped`,
-    by default NAME-lstm.
+    steps, and no more than `horizon`, in windows of `window`, and no more than the episode; Adam's learning rate for φ
+    is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. `oracle` says what a
+    meta-gradient flows through; `stop` > 0 lets episodes end after any window with that chance. Validation curves are
+    scored by `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the
+    same problems, as far as their shapes allow; by default each has its own. In the package its rules are called
+    `shipped`, by default NAME-lstm.
     """
 
     scales: Mapping[str, Budget]
@@ -89,9 +89,9 @@ class Recipe(Trial):
 
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""
-        length = min(self.episode, self.at_scale(scale).horizon)
-        unroll = Unroll(rule, int(length), self.oracle)
-        return tbptt(unroll, self.task("train", device), self.budget(scale).b, self.window, shard, stop=self.stop)
+        length = int(min(self.episode, self.at_scale(scale).horizon))
+        unroll, window = Unroll(rule, length, self.oracle), min(self.window, length)
+        return tbptt(unroll, self.task("train", device), self.budget(scale).b, window, shard, stop=self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
         """φ → mean score on fixed validation problems, in reported units: the loss at the horizon, by default."""

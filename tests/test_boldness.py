@@ -1,0 +1,43 @@
+"""A rule's updates, all multiplied: a gradient step c times as large is a step at c times the rate."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from l2l_core import evaluate, trial
+from l2l_core.boldness import main, measure, multiplied
+from l2l_core.evaluation import at
+from l2l_core.rules import SGD, Adam
+from l2l_core.tasks import Quadratic
+
+TASK = Quadratic(4, start_std=1.0)
+
+
+def small():
+    """As much of a trial as is read, of two units a loss."""
+    settings = {"test_steps": 50, "horizon": 50, "average": 2, "unit": 0.5, "family": "bold"}
+    return SimpleNamespace(task=lambda split, device: {"test": TASK}[split], **settings)
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("rule", [SGD, Adam])
+def test_multiplied_updates_are_those_of_a_multiplied_rate(rule, factor):
+    """Adam's too, though it remembers: what it remembers are gradients, not its steps."""
+    ours = evaluate(multiplied(rule(0.002), factor), TASK, 3, 40, seed="bold")
+    torch.testing.assert_close(ours, evaluate(rule(0.002 * factor), TASK, 3, 40, seed="bold"))
+
+
+def test_losses_are_those_of_the_trials_first_test_problems_a_row_a_factor():
+    found = measure(small(), SGD(0.004), (1.0, 2.0), runs=3)
+    assert found["factors"] == [1.0, 2.0]
+    assert found["steps"][-1] == 50
+    assert min(found["steps"]) >= 2  # before it there are too few steps to average
+    for rate, row in zip((0.004, 0.008), found["loss"], strict=True):
+        curves = evaluate(SGD(rate), TASK, 3, 50, seed="bold/test")
+        assert row == pytest.approx([0.5 * float(at(curves, t, 2).mean()) for t in found["steps"]], rel=1e-3)
+
+
+def test_a_trial_of_rules_that_come_from_elsewhere_is_refused():
+    with pytest.raises(ValueError, match="'mnist-relu' is a trial of another recipe's rules"):
+        main([trial("mnist-relu").name])
