@@ -34,7 +34,7 @@ def cifar10(split: str) -> Images:
 
     A, B and C are the first fifth, the next two and the last two of the official training images, D the official test
     images: a network is trained for 1,000 steps on the images of B or C, and of a smaller set it would know each by
-    heart. (Meta-training: half as large minibatches from half as many.) Looked for in `$L2L_DATA/cifar10`, then in
+    heart. (Most episodes of meta-training are shorter.) Looked for in `$L2L_DATA/cifar10`, then in
     `~/.cache/l2l`, then downloaded by torchvision. The files in `$L2L_DATA` have the test images by class, here
     shuffled with a fixed seed, and of a few images no exact copy: those are left out, 95 of the training images and 21
     of the test images, so that numbers differ a little from those of a download. Where there is neither, the stand-in

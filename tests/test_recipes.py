@@ -30,7 +30,7 @@ def test_meta_gradients_are_taken_as_the_recipe_says(name):
     rule = fresh_rule(one, 0)
     found = one.estimator(rule, "smoke", "cpu")
     length = min(one.episode, one.at_scale("smoke").horizon)
-    expected = (rule, length, one.oracle, min(one.window, length), one.stop, one.budget("smoke").b, 1.0)
+    expected = (rule, length, one.oracle, min(one.window, length), one.stop, one.budget("smoke").b, one.visited)
     unroll = found.unroll
     assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
 

@@ -45,11 +45,10 @@ class Recipe(Trial):
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes of meta-training have `episode`
     steps, and no more than `horizon`, in windows of `window`, and no more than the episode; Adam's learning rate for φ
-    is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. `oracle` says what a
-    meta-gradient flows through; `stop` > 0 lets episodes end after any window with that chance. Validation curves are
-    scored by `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the
-    same problems, as far as their shapes allow; by default each has its own. In the package its rules are called
-    `shipped`, by default NAME-lstm.
+    is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. `oracle`, `visited` and
+    `stop` are those of `Unroll` and `tbptt`. Validation curves are scored by `score(curves, horizon, average)`. Recipes
+    of one `stream` start from the same weights and train on the same problems, as far as their shapes allow; by default
+    each has its own. In the package its rules are called `shipped`, by default NAME-lstm.
     """
 
     scales: Mapping[str, Budget]
@@ -61,6 +60,7 @@ class Recipe(Trial):
     score: Callable[[Tensor, int, int], Tensor] = at
     episode: float = inf
     stop: float = 0.0
+    visited: float = 1.0
     stream: str = ""
     shipped: str = ""
 
@@ -91,7 +91,8 @@ class Recipe(Trial):
         """The stream of meta-gradients."""
         length = int(min(self.episode, self.at_scale(scale).horizon))
         unroll, window = Unroll(rule, length, self.oracle), min(self.window, length)
-        return tbptt(unroll, self.task("train", device), self.budget(scale).b, window, shard, stop=self.stop)
+        task, b = self.task("train", device), self.budget(scale).b
+        return tbptt(unroll, task, b, window, shard, self.visited, self.stop)
 
     def validation(self, rule: Rule, scale: str, device: str) -> Callable[[Params], float]:
         """φ → mean score on fixed validation problems, in reported units: the loss at the horizon, by default."""
