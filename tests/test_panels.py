@@ -78,15 +78,15 @@ def test_the_rivals_of_two_odd_lstms_differ_from_them_in_the_rule_alone(name):
     assert known ^ found == ({Grouped, ModuleDict} if name == "cifar-shared" else {Odd, Without, Reflected})
 
 
-def test_windows_of_20_steps_differ_in_the_window_and_see_as_many_steps():
-    home, other = recipe("cifar"), recipe("cifar-window-20")
-    said = {"name", "summary", "shipped", "stream", "baselines", "scales", "window", "slowdown"}
+def test_meta_training_on_smaller_minibatches_differs_in_them_alone():
+    home, other = recipe("cifar"), recipe("cifar-batch-64")
+    said = {"name", "summary", "shipped", "stream", "baselines", "scales", "task"}
     assert {f.name for f in fields(home) if getattr(home, f.name) != getattr(other, f.name)} <= said
-    (ours, theirs) = (one.budget("paper") for one in (home, other))
-    assert ours.meta_steps * home.window == theirs.meta_steps * other.window
-    assert ours.validate_every * home.window == theirs.validate_every * other.window
-    # Adam's rate for φ falls as quickly in steps of the optimizee
-    assert home.slowdown * home.window == other.slowdown * other.window
+    assert replace(home.budget("paper"), seeds=1) == other.budget("paper")
+    tasks = [[one.task(split, "cpu") for split in ("train", "validation", "test")] for one in (home, other)]
+    assert [one.batch_size for one in tasks[0]] == [128] * 3
+    assert [one.batch_size for one in tasks[1]] == [64, 128, 128]
+    assert replace(tasks[1][0], batch_size=128) == tasks[0][0]
 
 
 def test_other_pairs_are_labels_that_cifar_sub5_has_not_seen():
