@@ -65,9 +65,9 @@ TESTED = {"horizon": 1000, "test_steps": 1000, "average": 20}
 """How all panels of Fig. 7 are tested, and how φ is selected."""
 
 TRAINED = {"window": 100, "stop": 0.5, "meta_lr": (1e-2, 1e-2), "slowdown": 50, "visited": 0.25}
-"""How all of them are meta-trained: back through a hundred steps, for a rule whose step is credited with the next 20
-losses alone takes steps that are too small for a thousand. An episode goes on after each window with a chance of one
-half, so that half of the windows begin a run and one in eight is of its step 300 or later."""
+"""How all of them are meta-trained: back through a hundred steps at once, a quarter of the coordinates at a time. An
+episode goes on after each window with a chance of one half, so that half of the windows begin a run and one in eight
+lies beyond step 300."""
 
 PAPER = Budget(90, 30, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=3)
 SMOKE = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
