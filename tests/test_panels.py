@@ -13,7 +13,7 @@ from l2l_core.evaluation import generator, snapshots
 from l2l_core.experiment import train_meta_seed
 from l2l_core.heldout import MINIBATCH, score
 from l2l_core.panels import OTHER_PAIRS, PAIRS, PANELS
-from l2l_core.recipes.cifar import FIVE, TWO
+from l2l_core.recipes.cifar import FIVE, TRAINING_BATCH, TWO
 from l2l_core.rules import Grouped, Odd, Reflected, Without
 from l2l_core.tasks import CIFARNetwork
 
@@ -48,7 +48,7 @@ def unseeing(monkeypatch):
 def test_no_label_of_a_panel_is_drawn_while_its_lstm_sub_is_trained(name, drawn, tmp_path):
     train_meta_seed(recipe(name), "smoke", 0, tmp_path, progress=False)
     assert {split for split, _ in drawn} == {"train", "validation"}
-    assert {labels.shape[1] for _, labels in drawn} == {128}
+    assert {labels.shape[1] for split, labels in drawn if split == "train"} == {TRAINING_BATCH}
     for split in ("train", "validation"):
         seen = torch.cat([labels.flatten() for where, labels in drawn if where == split]).unique().tolist()
         assert seen == [k for k in range(10) if k not in SUBS[name]]
@@ -78,15 +78,13 @@ def test_the_rivals_of_two_odd_lstms_differ_from_them_in_the_rule_alone(name):
     assert known ^ found == ({Grouped, ModuleDict} if name == "cifar-shared" else {Odd, Without, Reflected})
 
 
-def test_meta_training_on_smaller_minibatches_differs_in_them_alone():
-    home, other = recipe("cifar"), recipe("cifar-batch-64")
-    said = {"name", "summary", "shipped", "stream", "baselines", "scales", "task"}
+def test_meta_training_on_late_steps_differs_in_the_length_of_episodes_alone():
+    home, other = recipe("cifar"), recipe("cifar-late")
+    said = {"name", "summary", "shipped", "stream", "baselines", "scales", "episode", "stop"}
     assert {f.name for f in fields(home) if getattr(home, f.name) != getattr(other, f.name)} <= said
     assert replace(home.budget("paper"), seeds=1) == other.budget("paper")
-    tasks = [[one.task(split, "cpu") for split in ("train", "validation", "test")] for one in (home, other)]
-    assert [one.batch_size for one in tasks[0]] == [128] * 3
-    assert [one.batch_size for one in tasks[1]] == [64, 128, 128]
-    assert replace(tasks[1][0], batch_size=128) == tasks[0][0]
+    ours, theirs = (one.estimator(one.rule(), "paper", "cpu") for one in (home, other))
+    assert (ours.unroll.horizon, theirs.unroll.horizon) == (ours.window, home.test_steps) == (100, 1000)
 
 
 def test_other_pairs_are_labels_that_cifar_sub5_has_not_seen():
