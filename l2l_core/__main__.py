@@ -202,7 +202,9 @@ def _pocket(args: argparse.Namespace) -> None:
     rules = {name: pocket.named_rule(name) for name in args.rule}
     known = pocket.tune_baselines(args.baselines, _bars()) if args.tune else pocket.reference(args.baselines)
     own = {name: pocket.race(rule, known, progress=name if _bars() else None) for name, rule in rules.items()}
-    print("median steps to the target of a task, and shares of all problems solved:")
+    for name, one in pocket.POCKET.items():
+        print(f"{name:13} {one.summary}")
+    print("\nmedian steps to the target of a task, and shares of all problems solved:")
     print(*pocket.lines(pocket.table({**known.baselines, **own})), sep="\n")
     if args.plot:
         pocket.write_plot(args.plot, known.baselines, own)
