@@ -5,7 +5,7 @@ import torch
 
 from l2l_core import TRIALS
 from l2l_core.__main__ import main
-from l2l_core.pocket.tasks import BASELINES
+from l2l_core.pocket.tasks import BASELINES, POCKET
 
 EXPLODING = """
 from l2l_core import RULES
@@ -92,10 +92,11 @@ def test_a_rule_of_ones_own_stands_beside_the_baselines(capsys, tmp_path, monkey
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_rules.py").write_text("from l2l_core import RULES\ndef slow():\n    return RULES['sgd'](1e-9)\n")
     main(["pocket"])
-    alone = capsys.readouterr().out.splitlines()
+    legend, alone = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert [line.split()[0] for line in legend] == [line.split()[0] for line in alone[2:12]] == list(POCKET)
     assert alone[1].split() == BASELINES
     main(["pocket", "--rule", "my_rules:slow", "--plot", "figure.svg"])
-    beside = capsys.readouterr().out.splitlines()
+    beside = capsys.readouterr().out.split("\n\n")[1].splitlines()
     assert beside[1].split() == [*BASELINES, "my_rules:slow"]
     # a rule that stands still solves nothing, and leaves the others as they were
     assert beside[-1].split()[-2:] == ["0", "%"]
