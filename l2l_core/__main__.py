@@ -1,4 +1,4 @@
-"""The command line: `python -m l2l_core list|cost|train|evaluate|tune|claims|promote …`."""
+"""The command line: `python -m l2l_core list|cost|train|evaluate|tune|claims|promote|pocket …`."""
 
 import argparse
 import os
@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
+from l2l_core import pocket
 from l2l_core.ablations import ABLATIONS
 from l2l_core.catalogue import TRIALS, trial
 from l2l_core.claims import evaluate_all
 from l2l_core.cost import cost
 from l2l_core.distributed import is_writer, join, leave
 from l2l_core.experiment import train_meta_seed
+from l2l_core.pocket.bench import STORED
 from l2l_core.promote import promote
 from l2l_core.recipes import Recipe, recipe
 from l2l_core.report import command, report, tune_baselines
@@ -81,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("name", help="a name from `list`")
     one.add_argument("--out", type=Path, help="the run's folder (default: runs/NAME/paper)")
     one.set_defaults(run=_promote)
+
+    one = commands.add_parser("pocket", help="hold a rule of yours against tuned baselines on ten small tasks")
+    one.add_argument(
+        "--rule", action="append", default=[], help="your_module:YourRule, or a trained rule's name; may be repeated"
+    )
+    one.add_argument("--plot", type=_svg, help="draw the performance profiles into this file", metavar="FILE.svg")
+    one.add_argument("--tune", action="store_true", help="tune the baselines again, and store them")
+    one.add_argument("--baselines", type=Path, default=STORED, help="where they are stored (default: in the package)")
+    one.set_defaults(run=_pocket)
     return parser
 
 
@@ -100,6 +111,13 @@ def _natural(word: str) -> int:
     if not word.isdecimal():
         raise argparse.ArgumentTypeError(f"{word!r} is not one of 0, 1, 2, …")
     return int(word)
+
+
+def _svg(word: str) -> Path:
+    path = Path(word)
+    if path.suffix != ".svg" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{word!r} does not end in .svg, or its folder is not there")
+    return path
 
 
 def _place(args: argparse.Namespace) -> tuple[Any, Path, str]:
@@ -177,6 +195,19 @@ def _promote(args: argparse.Namespace) -> None:
     chosen = trial(args.name)
     names = promote(chosen, args.out or Path("runs") / chosen.name / "paper")
     print(f"promoted {chosen.name}: {', '.join(['its results', *names])}")
+
+
+def _pocket(args: argparse.Namespace) -> None:
+    torch.set_num_threads(1)  # tasks are small
+    rules = {name: pocket.named_rule(name) for name in args.rule}
+    known = pocket.tune_baselines(args.baselines, _bars()) if args.tune else pocket.reference(args.baselines)
+    own = {name: pocket.race(rule, known, progress=name if _bars() else None) for name, rule in rules.items()}
+    for name, one in pocket.POCKET.items():
+        print(f"{name:13} {one.summary}")
+    print("\nmedian steps to the target of a task, and shares of all problems solved:")
+    print(*pocket.lines(pocket.table({**known.baselines, **own})), sep="\n")
+    if args.plot:
+        pocket.write_plot(args.plot, known.baselines, own)
 
 
 def _report(chosen: Trial, scale: str, out: Path, device: str) -> None:

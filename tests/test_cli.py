@@ -5,6 +5,13 @@ import torch
 
 from l2l_core import TRIALS
 from l2l_core.__main__ import main
+from l2l_core.pocket.tasks import BASELINES, POCKET
+
+EXPLODING = """
+from l2l_core import RULES
+rule, broken = RULES["sgd"](1e300), RULES["sgd"](1.0)
+broken.update = None
+"""
 
 
 def refused(capsys, *words):
@@ -39,13 +46,25 @@ def refused(capsys, *words):
         (["train", "quadratic", "--seeds", "few"], "argument --seeds: 'few' is not one of 0, 1, 2, …"),
         (["train", "quadratic", "--seed", "1", "--seeds", "2"], "not allowed with argument"),
         (["train", "quadratic", "--seeds", "0", "--device", "cpu"], "no meta-seed of 'quadratic' has finished in"),
+        (["pocket", "--rule", "mine"], "l2l_core: 'mine' is no rule: name your_module:YourRule, or one of "),
+        (["pocket", "--rule", "no_such_module_here:Mine"], "l2l_core: there is no module 'no_such_module_here'"),
+        (["pocket", "--rule", "math:Mine"], "l2l_core: the module 'math' has no 'Mine'"),
+        (["pocket", "--rule", "math:pi"], "l2l_core: math:pi gives 'float', not a Rule"),
+        (["pocket", "--rule", "torch.optim:Adam"], "l2l_core: torch.optim:Adam is a class, but no Rule"),
+        (["pocket", "--rule", "exploding:rule"], "l2l_core: the rule diverges on every problem"),
+        (["pocket", "--rule", "exploding:broken"], "l2l_core: running the rule on 'quadratic' raised TypeError: "),
+        (["pocket", "--plot", "figure.png"], "'figure.png' does not end in .svg, or its folder is not there"),
+        (["pocket", "--plot", "nowhere/figure.svg"], "does not end in .svg, or its folder is not there"),
+        (["pocket", "--baselines", "nothing.json"], "No such file or directory: 'nothing.json'"),
         (["prove", "quadratic"], "invalid choice: 'prove'"),
         ([], "required"),
     ],
 )
 def test_a_mistake_is_named_in_a_line(words, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "file").touch()
+    (tmp_path / "exploding.py").write_text(EXPLODING)
     err = refused(capsys, *words)
     assert message in err
     assert "Traceback" not in err
@@ -68,7 +87,26 @@ def test_all_recipes_and_trials_are_listed(capsys):
     assert all(name in out for name in TRIALS)
 
 
-@pytest.mark.parametrize("words", [[], ["train"], ["evaluate"], ["tune"], ["claims"], ["promote"], ["list"]])
+def test_a_rule_of_ones_own_stands_beside_the_baselines(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_rules.py").write_text("from l2l_core import RULES\ndef slow():\n    return RULES['sgd'](1e-9)\n")
+    main(["pocket"])
+    legend, alone = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert [line.split()[0] for line in legend] == [line.split()[0] for line in alone[2:12]] == list(POCKET)
+    assert alone[1].split() == BASELINES
+    main(["pocket", "--rule", "my_rules:slow", "--plot", "figure.svg"])
+    beside = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert beside[1].split() == [*BASELINES, "my_rules:slow"]
+    # a rule that stands still solves nothing, and leaves the others as they were
+    assert beside[-1].split()[-2:] == ["0", "%"]
+    assert [line.split()[:6] for line in beside[2:12]] == [line.split() for line in alone[2:12]]
+    assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["train"], ["evaluate"], ["tune"], ["claims"], ["promote"], ["list"], ["pocket"]]
+)
 def test_every_command_explains_itself(words, capsys):
     with pytest.raises(SystemExit) as exit:
         main([*words, "--help"])
