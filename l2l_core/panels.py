@@ -18,11 +18,14 @@ def _panel(name: str, summary: str, classes: tuple[int, ...], **settings: Any) -
     return Transfer(name=name, summary=summary, **{**common, **TESTED, **settings})
 
 
+PAPERS_RATES = {name: rate for name, rate in RATES.items() if name != "adam-cosine"}
+"""Where tuning of the paper's four starts; the modern rival is run on all ten labels."""
+
 PANELS: dict[str, Transfer] = {
     trial.name: trial
     for trial in (
-        _panel("cifar-5", "The rules of `cifar` on five labels (Fig. 7 centre)", FIVE, baselines=RATES),
-        _panel("cifar-2", "The rules of `cifar` on two labels (Fig. 7 right)", TWO, baselines=RATES),
+        _panel("cifar-5", "The rules of `cifar` on five labels (Fig. 7 centre)", FIVE, baselines=PAPERS_RATES),
+        _panel("cifar-2", "The rules of `cifar` on two labels (Fig. 7 right)", TWO, baselines=PAPERS_RATES),
     )
 }
 """The panels that `cifar` was not trained on, though it has seen their labels."""
