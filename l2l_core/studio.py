@@ -30,9 +30,9 @@ def strip(strokes: Iterator[Stroke], steps: tuple[int, ...]) -> Any:
 
 
 def frame(ax: Any, pixels: np.ndarray, title: str = "") -> None:
-    """Show one picture on matplotlib axes, its pixels as squares, without ticks, in 24 levels a colour."""
+    """Show one picture on matplotlib axes, its pixels as squares, without ticks, in 20 levels a colour."""
     # a page stores its pictures: "none" keeps their own pixels, and noise of eight bits is twice as large a file
-    ax.imshow(np.round(23 * pixels) / 23, interpolation="none")
+    ax.imshow(np.round(19 * pixels) / 19, interpolation="none")
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, size="small", loc="center")
     for side in ax.spines.values():
