@@ -36,8 +36,9 @@ def trained(name: str) -> Params:
 
     "vgg" and "squeezenet" are read from `$L2L_DATA/perceptual`. "torchvision" is torchvision's VGG-19, downloaded
     (548 MB, once), a network of the same shape that was trained by other people in another way; "random" has
-    filters that were never trained. Both are `normalised` by scikit-learn's two sample photographs. Numbers are
-    comparable within one of the four, never between two.
+    filters that were never trained. The former are `normalised` by scikit-learn's two sample photographs; the latter
+    are not, for where a filter answers to noise more than to any photograph, that would make it deafening. Numbers
+    are comparable within one of the four, never between two.
 
     Raises ValueError for an unknown name or a corrupt file, FileNotFoundError where there is none.
     """
@@ -47,8 +48,10 @@ def trained(name: str) -> Params:
         raise ValueError(
             f"unknown perceptual network {name!r}; there are {', '.join([*STORED, 'torchvision', 'random'])}"
         )
-    raw = from_torchvision(_downloaded()) if name == "torchvision" else untrained(torch.Generator().manual_seed(0))
-    return normalised(raw, torch.stack([square(photograph, 128) for photograph in samples()]))
+    if name == "random":
+        return untrained(torch.Generator().manual_seed(0))
+    photographs = torch.stack([square(photograph, 128) for photograph in samples()])
+    return normalised(from_torchvision(_downloaded()), photographs)
 
 
 def present() -> str:
