@@ -5,6 +5,7 @@ are changed for a coordinate and replayed. A rule trained in reflection is looke
 where it is the plain rule.
 """
 
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,18 +183,19 @@ def measure(chosen: Recipe, results: Results, adam_lr: float, runs: int) -> dict
     return {"recipe": chosen.name, "runs": runs, "adam_lr": adam_lr, "seeds": seeds}
 
 
-def main() -> None:
-    """Measure the shipped rules of `mnist` and write `results/mnist/behaviour.json`."""
+def main(names: list[str]) -> None:
+    """Measure the shipped rules of the recipes named and write `results/RECIPE/behaviour.json`."""
     torch.set_num_threads(1)
-    chosen = recipe("mnist")
-    results = obtain(chosen, "book")
-    with kernel.enabled():
-        found = measure(chosen, results, results.metrics["baselines"]["adam"]["lr"], runs=4)
-    path = Path("results") / chosen.name / "behaviour.json"
-    write_json(path, {"command": "python -m l2l_core.behaviour", **found})
-    for seed in found["seeds"]:
-        print(seed)
+    for name in names or ["mnist"]:
+        chosen = recipe(name)
+        results = obtain(chosen, "book")
+        with kernel.enabled():
+            found = measure(chosen, results, results.metrics["baselines"]["adam"]["lr"], runs=4)
+        path = Path("results") / chosen.name / "behaviour.json"
+        write_json(path, {"command": f"python -m l2l_core.behaviour {name}", **found})
+        for seed in found["seeds"]:
+            print(name, seed)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

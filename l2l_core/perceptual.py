@@ -1,12 +1,8 @@
 """Networks whose activations say what a picture shows and how it is painted (Gatys et al. 2015)."""
 
-import hashlib
-import os
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad, relu
@@ -18,29 +14,21 @@ Features = dict[str, Tensor]
 Network = Callable[[Params, Tensor], Features]
 """From weights and a picture `[3, height, width]` in [0, 1] to the activations of some layers."""
 
-WEIGHTS = {
-    "vgg": ("vgg19_normalised_relu3_1.npz", "d80b0191850229406e7d524b7ae86ed12206cfc6c3cc9669f6b71e268444440b"),
-    "squeezenet": (
-        "squeezenet1_1_features_oihw.npz",
-        "327d9a474f32f88a1fd634adcba61c04d5d20170c0e1f350f96f5a22b8041494",
-    ),
-}
-"""The files of `$L2L_DATA/perceptual` and their sha256 sums."""
-
 VGG_LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1")
 POOLED = ("1_2", "2_2")
 MEANS = (103.939, 116.779, 123.68)
 """Blue, green and red of the mean photograph, 0 … 255."""
 
 
-def vgg(weights: Params, picture: Tensor) -> Features:
-    """VGG-19 up to relu3_1: convolutions of 3×3, reflected at the edges; max-pooling over 2×2 after 1_2 and 2_2.
+def vgg(weights: Params, picture: Tensor, edges: str = "reflect") -> Features:
+    """VGG-19 up to relu3_1: convolutions of 3×3, max-pooling over 2×2 after 1_2 and 2_2.
 
+    Pictures are continued over their `edges`: "reflect", or "constant" for zeros.
     Source: Simonyan and Zisserman 2015, with the weights that Gatys et al. 2015 scaled to a mean activation of 1.
     """
     x, found = conv2d(picture.unsqueeze(0), weights["preprocess.weight"], weights["preprocess.bias"]), {}
     for layer in VGG_LAYERS:
-        x = relu(conv2d(pad(x, (1, 1, 1, 1), "reflect"), weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"]))
+        x = relu(conv2d(pad(x, (1, 1, 1, 1), edges), weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"]))
         found[f"relu{layer}"] = x[0]
         if layer in POOLED:
             x = max_pool2d(x, 2)
@@ -69,28 +57,9 @@ def _fire(weights: Params, name: str, x: Tensor) -> Tensor:
     return relu(torch.cat([point, patch], 1))
 
 
-NETWORKS: dict[str, Network] = {"vgg": vgg, "squeezenet": squeezenet}
-"""Perceptual networks by name."""
-
-
-@cache
-def trained(name: str) -> Params:
-    """The weights of a perceptual network, from `$L2L_DATA/perceptual`.
-
-    Raises ValueError for an unknown name or a corrupt file, FileNotFoundError where there is none.
-    """
-    if name not in WEIGHTS:
-        raise ValueError(f"unknown perceptual network {name!r}; there are {', '.join(WEIGHTS)}")
-    file, sha256 = WEIGHTS[name]
-    folder = os.environ.get("L2L_DATA")
-    path = Path(folder or "") / "perceptual" / file
-    if not folder or not path.exists():
-        raise FileNotFoundError(f"no weights for {name!r}: set L2L_DATA to a folder that holds perceptual/{file}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise ValueError(f"{path} is corrupt: its sha256 is {found}, it should be {sha256}")
-    with np.load(path) as weights:
-        return {key: torch.from_numpy(weights[key]) for key in weights.files}
+_PADDED = partial(vgg, edges="constant")
+NETWORKS: dict[str, Network] = {"vgg": vgg, "squeezenet": squeezenet, "torchvision": _PADDED, "random": _PADDED}
+"""Perceptual networks by name; the last two have VGG's shape, and other weights."""
 
 
 def gram(activations: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ COLOURS = {
     "rmsprop-0.9": "#9C5A83",
     "sgd": "#808080",
     "lstm-sub": "#A65628",
+    "lbfgs": "#8A8A00",
 }
 """One colour a rule on every page: Okabe and Ito's palette, which colour-blind readers can tell apart."""
 

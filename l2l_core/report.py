@@ -123,7 +123,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
             name: _statistics(trial, curve - other, trial.horizon) for name, other in curves.items() if "@" not in name
         }
         seeds.append({**facts, **_numbers(trial, curve), "minus": paired})
-        learned.append({"seed": facts["seed"], **_curve(trial, curve)})
+        learned.append({"seed": facts["seed"], **summary(trial, curve)})
 
     (out / "metrics.json").unlink(missing_ok=True)  # of earlier curves
     metrics = {
@@ -141,7 +141,7 @@ def report(trial: Trial, scale: str, out: Path, command: str, *, device: str = "
         "peak_mb": peak_mb(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    shown = {name: _curve(trial, curve) for name, curve in curves.items()}
+    shown = {name: summary(trial, curve) for name, curve in curves.items()}
     write_json(out / "curves.json", {"steps": trial.kept, "learned": learned, "baselines": shown})
     write_json(out / "metrics.json", metrics)  # last, because it says that all is there
     return metrics
@@ -235,12 +235,15 @@ def _numbers(trial: Trial, curves: Tensor) -> dict[str, Any]:
     return {"at": at_steps, "sum": total, "diverged": diverged}
 
 
-def _curve(trial: Trial, curves: Tensor) -> dict[str, list[float]]:
+def summary(trial: Trial, curves: Tensor) -> dict[str, list[float]]:
+    """Mean, median and quartiles ("low", "high") over problems `[problems, steps+1]` at the steps that are kept."""
+
     def short(values: Tensor) -> list[float]:
         return [float(f"{value:.5g}") for value in values.tolist()]
 
     curves = curves[:, trial.kept]
-    return {"mean": short(curves.mean(0)), "median": short(curves.median(0).values)}
+    low, high = (short(curves.quantile(share, 0)) for share in (0.25, 0.75))
+    return {"mean": short(curves.mean(0)), "median": short(curves.median(0).values), "low": low, "high": high}
 
 
 def _success(seeds: list[dict[str, Any]], rival: float) -> dict[str, int] | None:

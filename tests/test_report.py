@@ -45,6 +45,10 @@ def test_reported_curves_are_evaluations_on_the_test_problems_in_reported_units(
     ours = RECIPE.unit * evaluate(fresh_rule(RECIPE, 0), task, 4, 100, seed="quadratic/test", phi=phi)
     torch.testing.assert_close(torch.tensor(curves["learned"][1]["mean"]), ours.mean(0), rtol=1e-4, atol=0)
     torch.testing.assert_close(torch.tensor(curves["learned"][1]["median"]), ours.median(0).values, rtol=1e-4, atol=0)
+    for key, share in (("low", 0.25), ("high", 0.75)):
+        torch.testing.assert_close(
+            torch.tensor(curves["learned"][1][key]), ours.quantile(share, dim=0), rtol=1e-4, atol=0
+        )
 
 
 def test_differences_are_paired_and_success_is_counted_against_the_best_baseline(run):

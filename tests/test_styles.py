@@ -10,7 +10,8 @@ from l2l_core import recipe, trial
 from l2l_core.gallery import PAINTINGS, SETS
 from l2l_core.recipes.neural_art import STYLE
 from l2l_core.rules import HAND_DESIGNED
-from l2l_core.styles import NEW_STYLE, STRETCHED, STYLES
+from l2l_core.styles import ATLAS, BALANCES, LONGER, NEW_STYLE, ROUGH, STRETCHED, STYLES, WARM
+from l2l_core.tasks.neural_art import FromPhotograph
 
 needs_data = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no perceptual network")
 every_trial = pytest.mark.parametrize("one", STRETCHED, ids=lambda one: one.name)
@@ -29,7 +30,8 @@ def test_a_trial_tests_the_rules_of_neural_art_against_baselines_that_exist(one)
     assert trial(one.name) is one
     assert one.source == HOME.name
     assert set(one.baselines) <= set(HAND_DESIGNED)
-    assert (one.horizon, one.test_steps) == (HOME.horizon, HOME.test_steps) == (128, 128)
+    assert one.horizon == HOME.horizon == HOME.test_steps == 128
+    assert one.test_steps == (1000 if one is LONGER else 128)
 
 
 def test_every_other_painting_is_tried_and_the_papers_own_test_has_all_its_rivals():
@@ -44,8 +46,30 @@ def test_every_other_painting_is_tried_and_the_papers_own_test_has_all_its_rival
 def test_a_trial_differs_from_the_recipe_in_what_it_says(one, split):
     home, task = settings(HOME.task(split, "cpu")), settings(one.task(split, "cpu"))
     changed = {key for key in home if home[key] != task[key]}
-    network = {"network", "content_layer", "style_layers"}
-    assert changed == (network if one.name.endswith("squeezenet") else {"pictures"})
+    expected = {
+        "squeezenet": {"network", "content_layer", "style_layers"},
+        "style-x0.1": {"style_weight"},
+        "style-x10": {"style_weight"},
+        "no-smoothness": {"smoothness"},
+        "1000-steps": set(),
+        "warm-start": set(),
+    }
+    assert changed == expected.get(one.name.removeprefix("neural-art-"), {"pictures"})
+    assert isinstance(one.task(split, "cpu"), FromPhotograph) == (one is WARM)
+
+
+@needs_data
+def test_the_balance_of_content_and_style_is_moved_by_a_factor_of_ten_both_ways():
+    weights = [BALANCES[label].task("test", "cpu").style_weight for label in ("x0.1", "x10")]
+    assert weights == [0.1 * (home := HOME.task("test", "cpu").style_weight), 10 * home]
+    assert ROUGH.task("test", "cpu").smoothness == 0
+
+
+def test_the_atlas_has_the_recipe_and_every_trial_once():
+    assert ATLAS[0].trial is HOME
+    assert {cell.trial.name for cell in ATLAS} == {HOME.name, *(one.name for one in STRETCHED)}
+    assert len({cell.label for cell in ATLAS}) == len(ATLAS) == 1 + len(STRETCHED)
+    assert all(cell.step == cell.trial.test_steps for cell in ATLAS)
 
 
 @needs_data
@@ -67,6 +91,6 @@ def test_a_painting_is_twice_as_wide_as_the_picture(one):
 
 
 def test_the_read_out_starts_at_a_tenth_of_its_usual_size():
-    usual = 1 / HOME.rule().readout.in_features ** 0.5  # PyTorch draws uniformly up to here
-    weights = torch.cat([w.detach().flatten() for _ in range(20) for w in HOME.rule().readout.parameters()])
+    usual = 1 / HOME.rule().rule.readout.in_features ** 0.5  # PyTorch draws uniformly up to here
+    weights = torch.cat([w.detach().flatten() for _ in range(20) for w in HOME.rule().rule.readout.parameters()])
     assert 0.09 * usual < weights.abs().max() <= 0.1 * usual

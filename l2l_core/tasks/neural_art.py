@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from l2l_core.perceptual import NETWORKS, gram, total_variation, trained
+from l2l_core.perceptual import NETWORKS, gram, total_variation
+from l2l_core.perceptual_weights import trained
 from l2l_core.tree import Params, to
 from l2l_core.types import Optimizee, Task
 
@@ -69,13 +70,16 @@ class NeuralArt(Task):
         picture = self.contents[which].to(self.device)
         with torch.no_grad():
             target = NETWORKS[self.network](self.weights, picture)[self.content_layer]
-        start = 0.5 + 0.1 * torch.randn(picture.shape, generator=gen)
-        params = to({"picture": start}, self.device)
+        params = to({"picture": self.start(picture.cpu(), gen)}, self.device)
 
         def batches(steps: int, gen: torch.Generator) -> Tensor:
             return target.expand(steps, *target.shape)
 
         return Optimizee(params, self.loss, batches)
+
+    def start(self, photograph: Tensor, gen: torch.Generator) -> Tensor:
+        """θ_0 for a photograph: grey with noise, whatever it shows."""
+        return 0.5 + 0.1 * torch.randn(photograph.shape, generator=gen)
 
     def parts(self, params: Params, target: Tensor) -> dict[str, Tensor]:
         """What the loss is the sum of: "content", "style", "smoothness", with their weights."""
@@ -90,6 +94,14 @@ class NeuralArt(Task):
     def loss(self, params: Params, batch: Tensor) -> Tensor:
         """f(θ) for one picture; `batch` holds the photograph's activations."""
         return sum(self.parts(params, batch).values())
+
+
+class FromPhotograph(NeuralArt):
+    """The same, begun at the photograph itself: of the loss, the content is 0 there."""
+
+    def start(self, photograph: Tensor, gen: torch.Generator) -> Tensor:
+        """θ_0 is the photograph; nothing is drawn."""
+        return photograph.clone()
 
 
 def _digest(*pictures: Tensor) -> str:

@@ -7,9 +7,9 @@ import torch
 from conformance import assert_same, seeded
 from torch import nn
 
-from l2l_core import perceptual
-from l2l_core.perceptual import NETWORKS, VGG_LAYERS, gram, squeezenet, total_variation, vgg
-from l2l_core.tasks.neural_art import NeuralArt
+from l2l_core.images import shown
+from l2l_core.perceptual import VGG_LAYERS, gram, squeezenet, total_variation, vgg
+from l2l_core.tasks.neural_art import FromPhotograph, NeuralArt
 from l2l_core.tree import stack
 from l2l_core.unroll import gradients
 
@@ -177,15 +177,27 @@ def test_what_is_no_picture_or_no_layer_is_refused(task):
         NeuralArt(task.contents, task.style, "", content_layer="relu9_9")
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_missing_and_corrupt_weights_say_so(name, monkeypatch, tmp_path):
-    perceptual.trained.cache_clear()
-    monkeypatch.setenv("L2L_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=f"no weights for '{name}'"):
-        perceptual.trained(name)
-    (tmp_path / "perceptual").mkdir()
-    (tmp_path / "perceptual" / perceptual.WEIGHTS[name][0]).write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="is corrupt: its sha256 is"):
-        perceptual.trained(name)
-    with pytest.raises(ValueError, match="unknown perceptual network 'resnet'"):
-        perceptual.trained("resnet")
+def test_a_picture_may_begin_at_its_photograph(task):
+    """Then its content is already there, and all chance is gone."""
+    warm = FromPhotograph(task.contents, task.style, "made up", style_weight=1.0, smoothness=0.1)
+    starts = [warm.problem(1, seeded(k)).params["picture"] for k in range(2)]
+    assert all(start.equal(task.contents[1]) for start in starts)
+    batch = warm.problem(1, seeded()).batches(1, seeded())[0]
+    assert warm.parts({"picture": starts[0]}, batch)["content"] == 0
+    # two tasks that differ in their start alone are told apart
+    assert repr(warm) != repr(task)
+    assert warm != task
+    starts[0].zero_()
+    assert warm.problem(1, seeded()).params["picture"].equal(task.contents[1])
+
+
+def test_a_step_leaves_a_picture_finite_and_what_is_shown_in_range(task):
+    problem = task.problem(0, seeded())
+    point, batch = in_float64(problem), problem.batches(1, seeded())[0]
+    for _ in range(3):
+        grad, _ = gradients(task.loss, {"picture": point["picture"][None]}, batch[None])
+        point = {"picture": point["picture"] - 5 * grad["picture"][0].sign()}  # far beyond any colour
+    assert task.loss(point, batch).isfinite()
+    decoded = shown(point["picture"])
+    assert decoded.shape == (8, 8, 3)
+    assert 0 <= decoded.min() <= decoded.max() <= 1

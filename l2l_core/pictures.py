@@ -1,0 +1,141 @@
+"""Pictures for those who only read: `python -m l2l_core.pictures` paints them and stores them small.
+
+Photographs are scikit-learn's two samples, which no set of the experiment contains and anyone may show; paintings are
+in the public domain. So a page can be redrawn where there is neither data nor network.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from l2l_core import kernel
+from l2l_core.claims import RESULTS
+from l2l_core.evaluation import generator
+from l2l_core.gallery import PAINTINGS, painting, samples
+from l2l_core.heldout import seconds_a_step
+from l2l_core.images import load_image, square
+from l2l_core.lbfgs import lbfgs
+from l2l_core.paint import encoded, paint
+from l2l_core.recipes.neural_art import NEURAL_ART
+from l2l_core.rule import Rule
+from l2l_core.rules import RULES
+from l2l_core.store import read_json, write_json
+from l2l_core.styles import NEW_STYLE, OTHER_NETWORK, STYLES, WARM
+from l2l_core.tasks.neural_art import NeuralArt
+from l2l_core.trials import Trial
+from l2l_core.zoo import load_pretrained
+
+PHOTOGRAPHS = {"temple": 0, "flower": 1}
+"""Scikit-learn's sample photographs by name, and their places in `samples`."""
+
+SMALL = {"format": "WEBP", "quality": 92, "method": 6}
+"""How pictures are stored: a few thousand bytes each."""
+
+
+class Wall(NamedTuple):
+    """Pictures of one trial: of which photographs, by which rules, after how many gradients."""
+
+    trial: Trial
+    photographs: tuple[str, ...]
+    rules: tuple[str, ...]
+    steps: tuple[int, ...] = (128,)
+
+
+ALL = ("lstm", "adam", "lbfgs")
+WALLS = (
+    Wall(NEURAL_ART[0], ("temple",), ALL, (8, 32, 128)),
+    Wall(NEURAL_ART[0], ("flower",), ALL),
+    Wall(NEW_STYLE, ("temple",), ALL),
+    *(Wall(one, ("temple",), ("lstm", "adam")) for one in STYLES.values()),
+    Wall(WARM, ("temple",), ("lstm",)),
+    Wall(OTHER_NETWORK, ("temple",), ("lstm",)),
+)
+"""Everything that is stored, but for what equal seconds ask for."""
+
+
+def easel_of(chosen: Trial, photograph: str) -> NeuralArt:
+    """The task of a trial with one of `PHOTOGRAPHS` in place of its own."""
+    task = chosen.task("test", "cpu")
+    picture = square(samples()[PHOTOGRAPHS[photograph]], task.contents.shape[-1])
+    return replace(task, contents=picture.unsqueeze(0), source="scikit-learn")
+
+
+def painted(task: NeuralArt, rule: Rule | None, steps: Sequence[int]) -> dict[int, tuple[float, Tensor]]:
+    """Loss and picture after so many gradients, from one and the same start; without a rule, by L-BFGS."""
+    if rule is not None:
+        strokes = paint(task, rule, max(steps), every=1)
+        return {stroke.step: (stroke.loss, stroke.picture) for stroke in strokes if stroke.step in steps}
+    gen = generator("paint", 0)
+    problem = task.problem(0, gen)
+    target = problem.batches(1, gen)[0]
+    found = lbfgs(lambda theta: problem.loss(theta, target), problem.params, max(steps), steps)
+    return {t: (float(found.losses[t]), point["picture"]) for t, point in found.points.items()}
+
+
+def stored(picture: Tensor) -> str:
+    """A picture as text; `loaded` is the inverse, but for what compression loses."""
+    return base64.b64encode(encoded(picture, **SMALL)).decode()
+
+
+def loaded(text: str) -> Tensor:
+    """`[3, side, side]` in [0, 1] from what `stored` returned."""
+    return load_image(io.BytesIO(base64.b64decode(text)))
+
+
+def hang(walls: Sequence[Wall], rules: Callable[[Trial, str], Rule | None]) -> list[dict[str, Any]]:
+    """All pictures of some walls, each with what it shows; `rules(trial, name)` gives the rule, None for L-BFGS."""
+    entries = []
+    for wall in walls:
+        for photograph in wall.photographs:
+            task = easel_of(wall.trial, photograph)
+            for name in wall.rules:
+                for step, (loss, picture) in painted(task, rules(wall.trial, name), wall.steps).items():
+                    facts = {"trial": wall.trial.name, "photograph": photograph, "rule": name, "step": step}
+                    entries.append({**facts, "loss": float(f"{loss:.4g}"), "file": stored(picture)})
+                print(wall.trial.name, photograph, name, flush=True)
+    return entries
+
+
+def clock(chosen: Trial, rule: Rule, adam: Rule) -> dict[str, float]:
+    """Processor seconds that one gradient and the step it is for take, by rule: the trial's own size, one picture."""
+    found = {"lstm": seconds_a_step(chosen, rule), "adam": seconds_a_step(chosen, adam)}
+    task = easel_of(chosen, "temple")
+    painted(task, None, (1,))  # PyTorch loads a good part of itself when an optimizer first steps
+    begun = process_time()
+    painted(task, None, (50,))
+    return {**found, "lbfgs": float(f"{(process_time() - begun) / 51:.3g}")}
+
+
+def main() -> None:
+    """Paint with the shipped rule of the median meta-seed, at Adam's tuned rates, and write `pictures.json`."""
+    torch.set_num_threads(1)
+    home, learned = NEURAL_ART[0], load_pretrained("neural-art-lstm")
+
+    def rules(chosen: Trial, name: str) -> Rule | None:
+        if name == "adam":
+            return RULES["adam"](read_json(RESULTS / chosen.name / "metrics.json")["baselines"]["adam"]["lr"])
+        return learned if name == "lstm" else None
+
+    with kernel.enabled():
+        seconds = clock(home, learned, rules(home, "adam"))
+        entries = hang(WALLS, rules)
+        # as many steps as the learned rule's 128 take time
+        for name in ("adam", "lbfgs"):
+            steps = (max(1, round(128 * seconds["lstm"] / seconds[name])),)
+            entries += [{**one, "equal": "seconds"} for one in hang([Wall(home, ("temple",), (name,), steps)], rules)]
+    found = {"command": "python -m l2l_core.pictures", "rule": "neural-art-lstm", "seconds": seconds}
+    found["paintings"] = {name: stored(painting(name, 128)) for name in PAINTINGS}
+    path = Path("results") / home.name / "pictures.json"
+    write_json(path, {**found, "pictures": entries})
+    print(f"{path}: {len(entries)} pictures, {path.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

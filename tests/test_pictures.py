@@ -1,0 +1,68 @@
+"""Pictures that are stored: of which photographs, after how many gradients, and small."""
+
+import os
+
+import pytest
+import torch
+from conformance import seeded, small_lstm
+
+from l2l_core import LogSign, recipe, trial
+from l2l_core.gallery import samples
+from l2l_core.images import square
+from l2l_core.paint import canvas
+from l2l_core.pictures import PHOTOGRAPHS, WALLS, Wall, easel_of, hang, loaded, painted, stored
+from l2l_core.rules import SGD, Adam
+from l2l_core.styles import WARM
+from l2l_core.tasks.neural_art import FromPhotograph
+
+needs_data = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no perceptual network")
+
+
+@pytest.fixture(scope="module")
+def task():
+    pictures = (torch.rand(3, side, side, generator=seeded(side)) for side in (16, 32))
+    return canvas(*pictures, 16, "random")
+
+
+def test_a_stored_picture_is_small_and_nearly_what_it_was():
+    picture = square(samples()[0], 64)
+    text = stored(picture)
+    assert len(text) < 6000
+    assert (loaded(text) - picture).abs().mean() < 0.03
+    assert loaded(stored(picture - 5)).max() < 0.02  # black is as dark as it gets
+
+
+def test_every_rule_begins_at_the_same_picture_and_is_seen_after_as_many_gradients(task):
+    found = [painted(task, rule, (0, 2, 5)) for rule in (SGD(1e-6), Adam(0.02), small_lstm(features=LogSign()), None)]
+    for one in found:
+        assert [*one] == [0, 2, 5]
+        assert one[0][1].equal(found[0][0][1])
+        assert one[0][0] == pytest.approx(found[0][0][0], rel=1e-5)
+
+
+def test_what_is_stored_are_trials_and_photographs_that_there_are():
+    for wall in WALLS:
+        assert trial(wall.trial.name) is wall.trial
+        assert set(wall.photographs) <= set(PHOTOGRAPHS)
+        assert max(wall.steps) <= wall.trial.test_steps
+        # Adam's rate is read from the trial's own results
+        assert "adam" not in wall.rules or "adam" in wall.trial.baselines
+
+
+@needs_data
+def test_a_trials_own_photographs_make_room_for_one_that_anyone_may_show():
+    home, warm = (easel_of(one, "flower") for one in (recipe("neural-art"), WARM))
+    assert home.contents.equal(square(samples()[1], 64)[None])
+    assert isinstance(warm, FromPhotograph)
+    assert warm.style.equal(home.style)
+
+
+@needs_data
+def test_every_picture_says_what_it_shows():
+    home = recipe("neural-art")
+    entries = hang([Wall(home, ("temple",), ("adam", "lbfgs"), (1, 2))], lambda _, name: {"adam": Adam(0.07)}.get(name))
+    told = [(e["trial"], e["photograph"], e["rule"], e["step"]) for e in entries]
+    assert told == [("neural-art", "temple", name, step) for name in ("adam", "lbfgs") for step in (1, 2)]
+    for entry in entries:
+        assert loaded(entry["file"]).shape == (3, 64, 64)
+        assert entry["loss"] > 0
