@@ -1,7 +1,7 @@
 """A small convolutional network on photographs (Andrychowicz et al. 2016, §3.3)."""
 
 from dataclasses import dataclass, field
-from math import inf, prod
+from math import inf
 
 import torch
 from torch import Tensor
@@ -30,8 +30,9 @@ class CIFARNetwork(Task):
     normalisation would take it away again. With ten classes: 22,602 coordinates.
 
     f(θ, d) = mean cross-entropy (nats) over the images that the indices d `[batch_size]` name, drawn with replacement
-    from those images of the set `split` that are of the `classes`; pixels are scaled to [0, 1]. Weights start Gaussian
-    with variance 1/(inputs of a unit), biases and β at zero; the paper does not say.
+    from those images of the set `split` that are of the `classes`; pixels are scaled to [0, 1]. Weights and biases
+    start Gaussian with standard deviation `start_std`, β at zero. The paper does not give the deviation; 0.01 is that
+    of the released code, and with it NAG comes close to the paper's curve at every step, as it does on MNIST.
 
     Raises ValueError for classes that are none, or fewer than two.
     """
@@ -41,6 +42,7 @@ class CIFARNetwork(Task):
     channels: int = 16
     hidden: int = 32
     batch_size: int = 128
+    start_std: float = 0.01
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
     pixels: Tensor = field(init=False, repr=False, compare=False)
@@ -77,15 +79,19 @@ class CIFARNetwork(Task):
         """Draw a start; minibatches are streams of image indices."""
         start: Params = {}
 
-        def layer(name: str, *shape: int, other: str) -> None:
-            fan_in = prod(shape[1:])
-            start[f"{name}.weight"] = torch.randn(*shape, generator=gen, dtype=self.dtype) / fan_in**0.5
-            start[f"{name}.{other}"] = torch.zeros(shape[0], dtype=self.dtype)
+        def layer(name: str, *shape: int) -> None:
+            start[f"{name}.weight"] = self.start_std * torch.randn(*shape, generator=gen, dtype=self.dtype)
+
+        def bias(name: str, size: int) -> None:
+            start[f"{name}.bias"] = self.start_std * torch.randn(size, generator=gen, dtype=self.dtype)
 
         for k in range(LAYERS):
-            layer(f"conv{k}", self.channels, 3 if k == 0 else self.channels, 5, 5, other="offset")
-        layer("hidden", self.hidden, self.channels * (32 >> LAYERS) ** 2, other="bias")
-        layer("output", len(self.classes), self.hidden, other="bias")
+            layer(f"conv{k}", self.channels, 3 if k == 0 else self.channels, 5, 5)
+            start[f"conv{k}.offset"] = torch.zeros(self.channels, dtype=self.dtype)
+        layer("hidden", self.hidden, self.channels * (32 >> LAYERS) ** 2)
+        bias("hidden", self.hidden)
+        layer("output", len(self.classes), self.hidden)
+        bias("output", len(self.classes))
         return Optimizee(to(start, self.device), self.loss, self.batches)
 
     def batches(self, steps: int, gen: torch.Generator) -> Tensor:

@@ -103,15 +103,15 @@ def test_any_128_images_in_the_order_of_a_set_are_of_five_classes_or_more(split)
     assert all(len(piece.unique()) >= 5 for piece in labels.split(128)[:-1])
 
 
-def test_a_start_has_weights_of_variance_one_over_inputs():
-    params = CIFARNetwork("validation").sample(seeded()).params
-    for name, p in params.items():
-        if name.endswith("weight"):
-            fan_in, count = p[0].numel(), p.numel()
-            # the variance of a sample variance of n Gaussians is 2/n
-            assert abs(float(p.square().mean() * fan_in) - 1) < 4 * (2 / count) ** 0.5
-        else:
-            assert not p.any()
+@pytest.mark.parametrize("std", [0.01, 0.3])
+def test_a_start_is_gaussian_but_for_the_offsets(std):
+    params = CIFARNetwork("validation", start_std=std).sample(seeded()).params
+    drawn = torch.cat([p.flatten() for name, p in params.items() if not name.endswith("offset")])
+    assert len(drawn) == 22_602 - 3 * 16
+    # the variance of a sample variance of n Gaussians is 2/n, that of a mean 1/n
+    assert abs(float(drawn.square().mean() / std**2) - 1) < 4 * (2 / len(drawn)) ** 0.5
+    assert abs(float(drawn.mean() / std)) < 4 / len(drawn) ** 0.5
+    assert not any(p.any() for name, p in params.items() if name.endswith("offset"))
 
 
 def test_two_rules_share_the_tensors_between_kernels_and_the_rest(task):
