@@ -21,6 +21,7 @@ from l2l_core.pocket.bench import STORED
 from l2l_core.promote import promote
 from l2l_core.recipes import Recipe, recipe
 from l2l_core.report import command, report, tune_baselines
+from l2l_core.rule import Rule
 from l2l_core.trials import Trial
 from l2l_core.zoo import pretrained
 
@@ -89,8 +90,10 @@ def _parser() -> argparse.ArgumentParser:
         "--rule", action="append", default=[], help="your_module:YourRule, or a trained rule's name; may be repeated"
     )
     one.add_argument("--plot", type=_svg, help="draw the performance profiles into this file", metavar="FILE.svg")
-    one.add_argument("--tune", action="store_true", help="tune the baselines again, and store them")
-    one.add_argument("--baselines", type=Path, default=STORED, help="where they are stored (default: in the package)")
+    one.add_argument("--tune", action="store_true", help="tune the baselines again, and store them in --baselines")
+    one.add_argument(
+        "--baselines", type=Path, default=STORED, help="where they are stored (default: in the package)", metavar="FILE"
+    )
     one.set_defaults(run=_pocket)
     return parser
 
@@ -199,15 +202,23 @@ def _promote(args: argparse.Namespace) -> None:
 
 def _pocket(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # tasks are small
+    torch.manual_seed(0)  # a rule that draws its weights when it is made is the same every time
     rules = {name: pocket.named_rule(name) for name in args.rule}
     known = pocket.tune_baselines(args.baselines, _bars()) if args.tune else pocket.reference(args.baselines)
-    own = {name: pocket.race(rule, known, progress=name if _bars() else None) for name, rule in rules.items()}
+    own = {name: _race(name, rule, known) for name, rule in rules.items()}
     for name, one in pocket.POCKET.items():
         print(f"{name:13} {one.summary}")
     print("\nmedian steps to the target of a task, and shares of all problems solved:")
     print(*pocket.lines(pocket.table({**known.baselines, **own})), sep="\n")
     if args.plot:
         pocket.write_plot(args.plot, known.baselines, own)
+
+
+def _race(name: str, rule: Rule, known: pocket.Reference) -> pocket.Steps:
+    try:
+        return pocket.race(rule, known, progress=name if _bars() else None)
+    except (ValueError, FloatingPointError) as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _report(chosen: Trial, scale: str, out: Path, device: str) -> None:

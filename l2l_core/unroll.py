@@ -48,6 +48,15 @@ def gradients(loss: Loss, params: Params, batch: Batch) -> tuple[Params, Tensor]
     return dict(zip(points, grads, strict=True)), values.detach()
 
 
+def moved(point: Tensor, update: Tensor) -> Tensor:
+    """θ + g, `[b, ...]` both. Raises ValueError for an update that has not the shape of its parameter."""
+    if update.shape != point.shape:  # broadcast, it would reach over to other optimizees
+        raise ValueError(
+            f"an update has the shape of its parameter, {list(point.shape[1:])}, got {list(update.shape[1:])}"
+        )
+    return point + update
+
+
 class Carry(NamedTuple):
     """Where b optimizees stand after t updates, the point θ_t evaluated on its minibatch d_t.
 
@@ -91,7 +100,7 @@ class Unroll:
             # under `first_order` all that a rule is shown is a constant, the parameters included
             shown = detach(carry.params) if self.oracle is first_order else carry.params
             update, state = self.rule.update_many(phi, signal, carry.state, shown)
-            params = map_tree(torch.add, carry.params, update)
+            params = map_tree(moved, carry.params, update)
             grad, value = self.evaluate(loss, params, map_tree(lambda d, t=t: d[:, t], data))
             carry = Carry(params, state, grad, value, carry.step + 1)
             yield carry

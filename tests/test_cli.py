@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from l2l_core import TRIALS
+from l2l_core import TRIALS, pocket
 from l2l_core.__main__ import main
 from l2l_core.pocket.tasks import BASELINES, POCKET
 
@@ -51,8 +51,11 @@ def refused(capsys, *words):
         (["pocket", "--rule", "math:Mine"], "l2l_core: the module 'math' has no 'Mine'"),
         (["pocket", "--rule", "math:pi"], "l2l_core: math:pi gives 'float', not a Rule"),
         (["pocket", "--rule", "torch.optim:Adam"], "l2l_core: torch.optim:Adam is a class, but no Rule"),
-        (["pocket", "--rule", "exploding:rule"], "l2l_core: the rule diverges on every problem"),
-        (["pocket", "--rule", "exploding:broken"], "l2l_core: running the rule on 'quadratic' raised TypeError: "),
+        (["pocket", "--rule", "exploding:rule"], "l2l_core: exploding:rule: the rule diverges on every problem"),
+        (
+            ["pocket", "--rule", "exploding:broken"],
+            "exploding:broken: running the rule on 'quadratic' raised TypeError: ",
+        ),
         (["pocket", "--plot", "figure.png"], "'figure.png' does not end in .svg, or its folder is not there"),
         (["pocket", "--plot", "nowhere/figure.svg"], "does not end in .svg, or its folder is not there"),
         (["pocket", "--baselines", "nothing.json"], "No such file or directory: 'nothing.json'"),
@@ -102,6 +105,19 @@ def test_a_rule_of_ones_own_stands_beside_the_baselines(capsys, tmp_path, monkey
     assert beside[-1].split()[-2:] == ["0", "%"]
     assert [line.split()[:6] for line in beside[2:12]] == [line.split() for line in alone[2:12]]
     assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
+
+
+def test_baselines_are_tuned_where_it_says_and_a_rule_made_by_chance_is_the_same_twice(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "by_chance.py").write_text("from l2l_core import RULES\ndef make():\n    return RULES['lstm']()\n")
+    known, tuned, raced = pocket.reference(), [], []
+    monkeypatch.setattr(pocket, "tune_baselines", lambda path, progress: tuned.append(path) or known)
+    monkeypatch.setattr(pocket, "race", lambda rule, *_, **__: raced.append(rule) or known.baselines["adam"])
+    for _ in range(2):
+        main(["pocket", "--tune", "--baselines", str(tmp_path / "here.json"), "--rule", "by_chance:make"])
+    assert tuned == [tmp_path / "here.json"] * 2
+    one, other = (rule.state_dict() for rule in raced)
+    assert all(w.equal(other[name]) for name, w in one.items())
 
 
 @pytest.mark.parametrize(

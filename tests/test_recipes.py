@@ -1,6 +1,7 @@
 """Experiments by name."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 import torch
@@ -35,11 +36,11 @@ def test_meta_gradients_are_taken_as_the_recipe_says(name):
     assert (unroll.rule, unroll.horizon, unroll.oracle, found.window, found.stop, found.b, found.visited) == expected
 
 
-def test_episodes_may_be_shorter_than_tests():
-    one = replace(recipe("mnist"), episode=40)
-    rule = fresh_rule(one, 0)
-    assert one.estimator(rule, "paper", "cpu").unroll.horizon == 40
-    assert recipe("mnist").estimator(rule, "paper", "cpu").unroll.horizon == one.horizon == 100
+@pytest.mark.parametrize(("episode", "steps", "window"), [(40, 40, 20), (10, 10, 10), (1000, 100, 20), (inf, 100, 20)])
+def test_episodes_may_be_shorter_than_tests_and_windows_than_usual(episode, steps, window):
+    one = replace(recipe("mnist"), episode=episode)
+    found = one.estimator(fresh_rule(one, 0), "paper", "cpu")
+    assert (found.unroll.horizon, found.window, one.horizon) == (steps, window, 100)
 
 
 @every_recipe

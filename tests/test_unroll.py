@@ -4,9 +4,10 @@ import pytest
 import torch
 from conformance import TASKS, assert_same, make, phi_of, problems_of, seeded
 
-from l2l_core import Unroll, first_order, second_order
+from l2l_core import Unroll, evaluate, first_order, second_order
 from l2l_core.metagrad import draw
 from l2l_core.rules import SGD
+from l2l_core.tasks import Quadratic
 from l2l_core.tree import leaves, map_tree, stack
 from l2l_core.unroll import gradients
 
@@ -61,6 +62,18 @@ def test_a_loss_that_is_not_one_number_is_refused(b):
     x = torch.zeros(b, 3)
     with pytest.raises(ValueError, match=r"one number an optimizee, got shape \[3\]"):
         gradients(lambda params, batch: (params["x"] - batch).square(), {"x": x}, x)
+
+
+@pytest.mark.parametrize("b", [1, 3])
+def test_an_update_that_is_one_number_for_a_tensor_is_refused(b):
+    """Broadcast over three optimizees of three coordinates, each would get the others' numbers."""
+
+    class Lazy(SGD):
+        def update_many(self, phi, signal, state, params):
+            return {name: -g.mean(1) for name, g in signal.grad.items()}, state
+
+    with pytest.raises(ValueError, match=r"^an update has the shape of its parameter, \[3\], got \[\]$"):
+        evaluate(Lazy(0.1), Quadratic(3), b, 2)
 
 
 @both_oracles

@@ -4,7 +4,7 @@
 baselines, in seconds if it is as cheap as they are.
 """
 
-from l2l_core.pocket.bench import Reference, race, reference, tune_baselines
+from l2l_core.pocket.bench import Reference, Steps, race, reference, tune_baselines
 from l2l_core.pocket.own import named_rule
 from l2l_core.pocket.show import draw, lines, table, together, write_plot
 from l2l_core.pocket.tasks import POCKET, PocketTask
@@ -13,6 +13,7 @@ __all__ = [
     "POCKET",
     "PocketTask",
     "Reference",
+    "Steps",
     "draw",
     "lines",
     "named_rule",

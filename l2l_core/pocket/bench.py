@@ -52,14 +52,13 @@ def race(rule: Rule, reference: Reference, progress: str | None = None) -> Steps
     """The steps that `rule` needs on the test problems of every task that the reference has a start for.
 
     Raises FloatingPointError for a rule whose loss is infinite or not a number at the end of every run, ValueError for
-    one that cannot be run, or if the problems here are not those of the reference.
+    one that cannot be run, or if the problems here are not those of the reference, ImportError without scikit-learn.
     """
     found, ends = {}, []
+    tasks = {name: POCKET[name].task("test") for name in reference.starts}  # without their data, nothing is run
     for name, starts in reference.starts.items():
-        one = POCKET[name]
-        task = one.task("test")
         try:
-            losses = _losses(rule, task, one.average, len(starts), progress and f"{progress} on {name}")
+            losses = _losses(rule, tasks[name], POCKET[name].average, len(starts), progress and f"{progress} on {name}")
         except Exception as error:  # whatever the reader's own code raises is what there is to say about it
             raise ValueError(f"running the rule on {name!r} raised {said(error)}") from error
         if not np.allclose(losses[:, 0], starts, rtol=1e-3):
@@ -82,8 +81,8 @@ def reference(path: Path = STORED, problems: int = PROBLEMS) -> Reference:
     if not 1 <= problems <= PROBLEMS:
         raise ValueError(f"there are 1 to {PROBLEMS} problems of a task, got {problems}")
     facts = read_json(path)
-    if {key: facts.get(key) for key in _settings()} != _settings():
-        raise ValueError(f"{path} was made for another benchmark; `python -m l2l_core pocket --tune` makes it again")
+    if not isinstance(facts, dict) or {key: facts.get(key) for key in _settings()} != _settings():
+        raise ValueError(f"{path} was made for another benchmark; `{_command(path)}` makes it again")
     tasks = facts["results"]
 
     def column(values: list[float | None]) -> np.ndarray:
@@ -113,7 +112,7 @@ def tune_baselines(path: Path, progress: bool = True) -> Reference:
         baselines = {rule: _entry(tuned, losses[rule], goals) for rule, tuned in found.items()}
         results[name] = {"start": _short(start), "target": goals, "baselines": baselines}
     facts = {
-        "command": "python -m l2l_core pocket --tune",
+        "command": _command(path),
         **_settings(),
         "seconds": round(time.process_time() - seconds),
         "versions": {
@@ -124,6 +123,10 @@ def tune_baselines(path: Path, progress: bool = True) -> Reference:
     }
     write_json(path, facts)
     return reference(path, PROBLEMS)
+
+
+def _command(path: Path) -> str:
+    return "python -m l2l_core pocket --tune" + ("" if path == STORED else f" --baselines {path}")
 
 
 def _settings() -> dict[str, Any]:

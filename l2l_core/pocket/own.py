@@ -16,8 +16,8 @@ def named_rule(name: str) -> Rule:
     """
     if name in pretrained():
         return load_pretrained(name)
-    module, colon, attribute = name.partition(":")
-    if not (module and colon and attribute):
+    module, _, attribute = name.partition(":")
+    if not (attribute and all(part.isidentifier() for part in module.split("."))):
         raise ValueError(f"{name!r} is no rule: name your_module:YourRule, or one of {', '.join(pretrained())}")
     thing = _attribute(name, module, attribute)
     if isinstance(thing, type) and not issubclass(thing, Rule):
@@ -31,9 +31,10 @@ def named_rule(name: str) -> Rule:
 def _attribute(name: str, module: str, attribute: str) -> Any:
     try:
         loaded = importlib.import_module(module)
-    except Exception as error:  # the reader's own module may raise anything
+    except (Exception, SystemExit) as error:  # the reader's own module may raise anything, or be a script
         if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
-            raise ImportError(f"there is no module {module!r}, neither in this folder nor installed") from error
+            hint = f"; did you mean {module[:-3]}:{attribute}?" if module.endswith(".py") else ""
+            raise ImportError(f"there is no module {module!r}, neither in this folder nor installed{hint}") from error
         raise ValueError(f"importing {module!r} raised {said(error)}") from error
     if not hasattr(loaded, attribute):
         raise ValueError(f"the module {module!r} has no {attribute!r}")
@@ -43,10 +44,10 @@ def _attribute(name: str, module: str, attribute: str) -> Any:
 def _made(name: str, make: Any) -> Any:
     try:
         return make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{name} is called without arguments, and that raised {said(error)}") from error
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """An error's kind and the first line of its message."""
     return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])

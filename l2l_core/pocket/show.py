@@ -36,8 +36,12 @@ def table(found: Mapping[str, Steps]) -> list[tuple[str, ...]]:
 
 
 def together(found: Mapping[str, Steps]) -> dict[str, np.ndarray]:
-    """Every rule's steps on all problems, task after task."""
-    return {name: np.concatenate(list(steps.values())) for name, steps in found.items()}
+    """Every rule's steps on all problems, task after task. Raises ValueError if rules were run on different tasks."""
+    tasks = list(next(iter(found.values()), ()))
+    for name, steps in found.items():
+        if set(steps) != set(tasks):
+            raise ValueError(f"{name} was run on {', '.join(steps)}, others on {', '.join(tasks)}")
+    return {name: np.concatenate([steps[task] for task in tasks]) for name, steps in found.items()}
 
 
 def lines(rows: list[tuple[str, ...]]) -> list[str]:
@@ -47,7 +51,12 @@ def lines(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def draw(ax: Any, baselines: Mapping[str, Steps], own: Mapping[str, Steps]) -> None:
-    """The performance profile of all of them into axes; those that are no baselines thick, in colours of their own."""
+    """The performance profile of all of them into axes; those that are no baselines thick, in colours of their own.
+
+    Raises ValueError if one of them has the name of a baseline.
+    """
+    if both := baselines.keys() & own.keys():
+        raise ValueError(f"{', '.join(sorted(both))}: there is a baseline of that name; choose another")
     factors = np.geomspace(1, STEPS, 400)
     ax.set(xscale="log", ylim=(0, 1), xlabel="τ: times the steps of the fastest", ylabel="share of problems solved")
     ax.xaxis.set_major_formatter("{x:g}")
@@ -62,13 +71,13 @@ def write_plot(path: Path, baselines: Mapping[str, Steps], own: Mapping[str, Ste
     """Draw the performance profile into an SVG file. Raises ImportError without matplotlib."""
     try:
         import matplotlib as mpl
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("figures need matplotlib: pip install 'l2l-core[book]'") from error
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    use_style()
-    fig, ax = plt.subplots()
-    draw(ax, baselines, own)
-    fig.savefig(path, metadata={"Date": None})
-    plt.close(fig)
+    with mpl.rc_context():  # neither the style nor a backend is left behind in a reader's notebook
+        use_style()
+        fig = Figure()
+        FigureCanvasAgg(fig)
+        draw(fig.subplots(), baselines, own)
+        fig.savefig(path, metadata={"Date": None})

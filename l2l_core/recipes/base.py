@@ -44,11 +44,12 @@ class Recipe(Trial):
     """A named experiment: a rule is trained on a task, then tried on it.
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes of meta-training have `episode`
-    steps, and no more than `horizon`, in windows of `window`, and no more than the episode; Adam's learning rate for φ
-    is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says. `oracle`, `visited` and
-    `stop` are those of `Unroll` and `tbptt`. Validation curves are scored by `score(curves, horizon, average)`. Recipes
-    of one `stream` start from the same weights and train on the same problems, as far as their shapes allow; by default
-    each has its own. In the package its rules are called `shipped`, by default NAME-lstm.
+    steps, or `horizon` if that is less, in windows of `window` steps, or one window if the episode is shorter. Adam's
+    learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says.
+    `oracle`, `visited` and `stop` are those of `Unroll` and `tbptt`. Validation curves are scored by
+    `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the same
+    problems, as far as their shapes allow; by default each has its own. In the package its rules are called `shipped`,
+    by default NAME-lstm.
     """
 
     scales: Mapping[str, Budget]

@@ -114,6 +114,18 @@ def test_every_rule_of_the_zoo_loads_and_its_command_line_answers(user):
     assert "mnist-lstm" in done.stdout
 
 
+def test_the_pocket_benchmark_comes_with_its_baselines_and_names_what_a_rule_of_ones_own_needs(user):
+    def pocket(*words):
+        command = [user, "-I", "-m", "l2l_core", "pocket", *words]
+        return subprocess.run(command, cwd="/", capture_output=True, text=True)
+
+    alone, beside = pocket(), pocket("--rule", "mnist-lstm")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert "the fastest" in alone.stdout
+    assert (beside.returncode, beside.stdout) == (2, "")
+    assert beside.stderr.startswith("l2l_core: the pocket benchmark needs scikit-learn's digits: pip install ")
+
+
 @pytest.fixture(scope="module")
 def source(root, tmp_path_factory):
     """The source distribution, built from a copy of the checkout."""

@@ -1,7 +1,7 @@
 """Running a rule on the pocket benchmark: the stored baselines are what a run gives, and what cannot run says so."""
 
 from dataclasses import replace
-from math import inf
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from l2l_core.evaluation import at, evaluate
 from l2l_core.pocket import bench
 from l2l_core.pocket.bench import PROBLEMS, STEPS, STORED, TUNING, race, reference, tune_baselines
 from l2l_core.pocket.tasks import BASELINES, POCKET
-from l2l_core.profiles import profile
+from l2l_core.profiles import FLOOR, profile
 from l2l_core.store import read_json, write_json
 
 LITTLE = {"quadratic": POCKET["quadratic"], "softmax": replace(POCKET["softmax"], average=2)}
@@ -72,6 +72,7 @@ def test_tuning_writes_what_reference_reads(little, tmp_path):
     again = reference(tmp_path / "here.json", 3)
     assert known.facts == again.facts
     assert known.facts["problems"] == 3
+    assert known.facts["command"] == f"python -m l2l_core pocket --tune --baselines {tmp_path / 'here.json'}"
     for name, one in LITTLE.items():
         for rule in BASELINES:
             entry = again.facts["results"][name]["baselines"][rule]
@@ -90,6 +91,13 @@ def test_the_rate_has_the_lowest_geometric_mean_on_validation_problems(little, t
 
     assert entry["validation"] == pytest.approx(score(entry["lr"]), rel=1e-3)
     assert all(score(entry["lr"] * factor) >= entry["validation"] * 0.999 for factor in (1 / 1.5, 1.5))
+
+
+def test_a_rate_gains_nothing_below_what_a_target_can_ask_for():
+    starts = torch.tensor([1.0, 4.0])
+    assert bench._centre(torch.tensor([0.0, 0.25]), starts) == pytest.approx((FLOOR * 0.25) ** 0.5)
+    assert bench._centre(torch.tensor([inf, 0.25]), starts) == inf
+    assert isnan(bench._centre(torch.tensor([nan, 0.25]), starts))
 
 
 def test_problems_for_tuning_are_not_those_of_the_tests():
@@ -116,9 +124,12 @@ def test_there_are_no_more_problems_than_were_run(problems):
 
 
 def test_baselines_of_another_benchmark_are_refused(tmp_path):
-    write_json(tmp_path / "old.json", {**read_json(STORED), "steps": 50})
-    with pytest.raises(ValueError, match="made for another benchmark"):
-        reference(tmp_path / "old.json")
+    settings = {"steps": 50, "problems": 9, "tuning": 8, "floor": 0.0, "tasks": {}, "rules": ["sgd"]}
+    others = [{**read_json(STORED), key: value} for key, value in settings.items()]
+    for other in (*others, {}, ["no benchmark at all"]):
+        write_json(tmp_path / "old.json", other)
+        with pytest.raises(ValueError, match=r"made for another benchmark; `.* --tune --baselines .*old\.json` makes"):
+            reference(tmp_path / "old.json")
 
 
 def test_problems_that_are_not_those_of_the_baselines_are_noticed():

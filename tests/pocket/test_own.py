@@ -39,6 +39,7 @@ def module(tmp_path, monkeypatch):
     (tmp_path / f"{name}.py").write_text(MODULE)
     (tmp_path / f"{name}_wrong.py").write_text("import not_anywhere_at_all\n")
     (tmp_path / f"{name}_worse.py").write_text("def f(:\n")
+    (tmp_path / f"{name}_script.py").write_text("raise SystemExit('that was all')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     return name
 
@@ -68,6 +69,7 @@ def test_a_trained_rule_is_found_by_its_name():
         (":Needy", "called without arguments, and that raised TypeError: "),
         ("_wrong:Mine", "_wrong' raised ModuleNotFoundError: No module named 'not_anywhere_at_all'"),
         ("_worse:Mine", "_worse' raised SyntaxError: "),
+        ("_script:Mine", "_script' raised SystemExit: that was all"),
     ],
 )
 def test_what_is_no_rule_is_named(module, end, message):
@@ -80,6 +82,17 @@ def test_what_is_no_rule_is_named(module, end, message):
 def test_a_module_that_is_not_there_is_named(name):
     with pytest.raises(ImportError, match="there is no module 'nowhere_at_all"):
         named_rule(name)
+
+
+@pytest.mark.parametrize("name", ["./mine:Rule", "folder/mine:Rule", ".mine:Rule", ":Rule"])
+def test_a_path_is_no_module(name):
+    with pytest.raises(ValueError, match=re.escape(f"{name!r} is no rule: name your_module:YourRule")):
+        named_rule(name)
+
+
+def test_a_file_is_no_module_but_its_name_is(module):
+    with pytest.raises(ImportError, match=rf"did you mean {module}:Mine\?$"):
+        named_rule(f"{module}.py:Mine")
 
 
 def test_an_error_is_quoted_by_its_first_line():

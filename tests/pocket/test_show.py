@@ -66,10 +66,26 @@ def test_every_rule_is_drawn_with_its_profile_and_own_ones_are_thick(ax):
     assert {text.get_text() for text in ax.texts} == set(drawn)
 
 
+def test_a_rule_of_a_baselines_name_is_not_drawn_in_its_place(ax):
+    with pytest.raises(ValueError, match=r"^adam: there is a baseline of that name; choose another$"):
+        draw(ax, FOUND, {"adam": FOUND["mine"]})
+
+
+def test_problems_are_matched_by_their_tasks_and_not_by_their_order():
+    mixed = dict(reversed(FOUND["mine"].items()))
+    np.testing.assert_array_equal(together({**FOUND, "mine": mixed})["mine"], together(FOUND)["mine"])
+
+
+def test_rules_that_were_run_on_different_tasks_do_not_share_a_profile():
+    with pytest.raises(ValueError, match="mine was run on three, others on one, two"):
+        together({**FOUND, "mine": {"three": np.ones(6)}})
+
+
 def test_a_file_is_the_same_whenever_it_is_drawn(tmp_path):
-    with mpl.rc_context():
-        for name in ("one.svg", "two.svg"):
-            write_plot(tmp_path / name, FOUND, {})
+    before = dict(mpl.rcParams)
+    for name in ("one.svg", "two.svg"):
+        write_plot(tmp_path / name, FOUND, {})
+    assert dict(mpl.rcParams) == before
     one, two = ((tmp_path / name).read_text() for name in ("one.svg", "two.svg"))
     assert one == two
     assert one.startswith("<?xml")

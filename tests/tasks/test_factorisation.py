@@ -28,6 +28,12 @@ def test_the_matrix_has_the_rank_of_its_factors_and_entries_of_variance_one():
     assert float(problem.loss(found, whole)) < 1e-20
 
 
+def test_factors_start_near_the_saddle_at_zero():
+    start = Factorisation(200, 150, 3, start_std=0.01).sample(seeded()).params
+    for factor in start.values():
+        assert 0.009 < float(factor.std()) < 0.011
+
+
 def test_problems_differ_and_minibatches_of_one_do_not():
     gen = seeded()
     one, other = (Factorisation().sample(gen) for _ in range(2))
