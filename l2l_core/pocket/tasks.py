@@ -129,7 +129,7 @@ POCKET: dict[str, PocketTask] = {
         MINIBATCHES,
     ),
     "sigmoid": PocketTask(
-        "20 sigmoid units on digits, from weights near 0.01",
+        "20 sigmoid units on digits, from weights of size 0.01",
         lambda split: MNISTNetwork(split, batch_size=BATCH, images=digits),
         _rates(3.0, 1.0, 0.03, 0.05, 0.03),
         MINIBATCHES,
