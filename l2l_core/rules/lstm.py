@@ -92,7 +92,10 @@ class CoordinatewiseLSTM(Rule):
         b = len(next(iter(params.values())))
         gradient = _join(signal.grad)
         if torch.is_grad_enabled():
-            step, state = self.apply_with(phi, "steps", gradient, map_tree(lambda s: s.flatten(0, 1), state))
+            # laid out anew: products of transposed and of plain matrices may round differently, and a state that comes
+            # from a checkpoint lies otherwise in memory than one that was stepped in place
+            flat = map_tree(lambda s: s.flatten(0, 1).contiguous(), state)
+            step, state = self.apply_with(phi, "steps", gradient, flat)
             state = map_tree(lambda s: s.unflatten(0, (b, -1)), state)
         else:
             step, memory = lstm_step(self._weights(phi), self.features(gradient), _columns(state))
