@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import HTML
 
 from l2l_core.printing import find_chromium, print_page
 
@@ -42,6 +43,18 @@ def test_a_page_is_printed_once_what_comes_late_is_there(printed):
 def test_a_print_has_an_outline_of_its_headings_and_is_tagged_for_screen_readers(printed):
     assert b"/Outlines" in printed
     assert b"/StructTreeRoot" in printed
+
+
+CUT = "() => [...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth + 1).length"
+A4 = 658  # pixels between margins of 18 mm
+
+
+def test_no_line_of_code_is_cut_off_on_paper(opened):
+    tab = opened(HTML / "book" / "foundations" / "why.html").tab
+    tab.set_viewport_size({"width": A4, "height": 900})
+    assert tab.evaluate(CUT) > 0  # on a screen as narrow, one scrolls
+    tab.emulate_media(media="print")
+    assert tab.evaluate(CUT) == 0
 
 
 def test_what_is_not_there_is_not_printed(tmp_path, monkeypatch):
