@@ -69,7 +69,7 @@ TESTED = {"horizon": 1000, "test_steps": 1000, "average": 20}
 
 TRAINED = {"episode": 100, "window": 100, "meta_lr": (1e-2, 1e-2), "slowdown": 100, "visited": 0.25}
 """How all of them are meta-trained: on the first tenth of a test, and back through all of it, a quarter of the
-coordinates at a time. Of late steps they have seen nothing; rules that had were more timid at all of them."""
+coordinates at a time. What they do at late steps, `cifar-late` aside, is extrapolation."""
 
 PAPER = Budget(90, 30, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=3)
 SMOKE = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
