@@ -32,7 +32,7 @@ class CIFARNetwork(Task):
     f(θ, d) = mean cross-entropy (nats) over the images that the indices d `[batch_size]` name, drawn with replacement
     from those images of the set `split` that are of the `classes`; pixels are scaled to [0, 1]. Weights and biases
     start Gaussian with standard deviation `start_std`, β at zero. The paper does not give the deviation; 0.01 is that
-    of the released code, and with it NAG comes close to the paper's curve at every step, as it does on MNIST.
+    of the released code.
 
     Raises ValueError for classes that are none, or fewer than two.
     """
