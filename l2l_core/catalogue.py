@@ -2,7 +2,7 @@
 
 from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
-from l2l_core.panels import PAIRS, PANELS
+from l2l_core.panels import PAIRS, PANELS, TEN_TIMES
 from l2l_core.races import RACES
 from l2l_core.recipes import RECIPES
 from l2l_core.styles import STRETCHED
@@ -20,6 +20,7 @@ TRIALS: dict[str, Trial] = {
     **CURED,
     **PANELS,
     **PAIRS,
+    TEN_TIMES.name: TEN_TIMES,
     **RACES,
     **{trial.name: trial for trial in STRETCHED},
 }

@@ -61,11 +61,20 @@ def test_an_lstm_sub_is_tested_on_its_panel_as_the_lstm_is(name, drawn):
     assert panel.source == "cifar"
     (mine, theirs) = (one.task("test", "cpu") for one in (recipe(name), panel))
     assert mine == theirs
+    steps = 400 if name == "cifar-sub2" else 1000
     assert {(one.family, one.horizon, one.test_steps, one.average) for one in (recipe(name), panel)} == {
-        (panel.name, 1000, 1000, 20)
+        (panel.name, steps, steps, 20)
     }
     evaluate(RULES["sgd"](0.1), mine, 1, 2, seed=f"{panel.family}/test")
     assert set(torch.cat([labels.flatten() for _, labels in drawn]).tolist()) <= set(SUBS[name])
+
+
+def test_a_test_on_two_labels_sees_its_images_as_often_as_the_papers():
+    draws = {name: TRIALS[name].test_steps * 128 for name in ("cifar-2", "cifar-5")}
+    times = {name: n / len(TRIALS[name].task("test", "cpu").labels) for name, n in draws.items()}
+    the_papers = 1000 * 128 / 10_000  # all images of two labels that CIFAR-10 has for training
+    assert times["cifar-2"] == pytest.approx(the_papers, rel=0.05)
+    assert times["cifar-5"] == pytest.approx(the_papers, rel=0.05)  # of its 25,000 the paper saw each 5 times
 
 
 @pytest.mark.parametrize("name", ["cifar-shared", "cifar-reflected"])
