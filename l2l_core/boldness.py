@@ -1,4 +1,4 @@
-"""A trained rule whose every update is multiplied by one number: `python -m l2l_core.boldness RECIPE …`.
+"""A trained rule whose every update is multiplied by one number: `python -m l2l_core.boldness [RECIPE …]`.
 
 Writes what comes of it to `results/RECIPE/boldness.json`.
 """
@@ -49,7 +49,7 @@ def measure(chosen: Trial, rule: Rule, factors: tuple[float, ...] = FACTORS, run
 def main(names: list[str]) -> None:
     """Measure the rules that were shipped by the recipes named, and write their files."""
     torch.set_num_threads(1)
-    for name in names:
+    for name in names or ["cifar", "cifar-late"]:
         chosen = trial(name)
         if not isinstance(chosen, Recipe):
             raise ValueError(f"{name!r} is a trial of another recipe's rules; give a recipe")

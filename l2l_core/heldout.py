@@ -1,4 +1,4 @@
-"""What trained networks are worth on images that nobody trained on: `python -m l2l_core.heldout TRIAL …`."""
+"""What trained networks are worth on images that nobody trained on: `python -m l2l_core.heldout [TRIAL …]`."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ from l2l_core.types import Task
 
 MINIBATCH = 250
 """Images that are shown to a network at once; one that normalises over its minibatch minds."""
-RUNS = 5
+RUNS = 2
 """Runs on test problems, the first of those in the trial's curves."""
 
 
@@ -92,7 +92,7 @@ def _short(values: Tensor) -> list[float]:
 def main(names: list[str]) -> None:
     """Measure the trials named and write `results/TRIAL/heldout.json`."""
     torch.set_num_threads(1)
-    for name in names:
+    for name in names or ["cifar", "cifar-5", "cifar-2"]:
         metrics = read_json(RESULTS / name / "metrics.json")
         path = Path("results") / name / "heldout.json"
         write_json(path, {"command": f"python -m l2l_core.heldout {name}", **measure(trial(name), metrics)})
