@@ -93,7 +93,12 @@ def test_rules_that_are_not_those_in_the_results_are_not_measured():
     chosen = trial("mnist-relu")
     seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
     with pytest.raises(ValueError, match="the rules of 'mnist-relu' are not those in its results: they score "):
-        measure(chosen, {"baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]})
+        measure(chosen, {"data": MNISTNetwork("score").source, "baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]})
+
+
+def test_results_on_other_images_are_not_joined():
+    with pytest.raises(ValueError, match="the results of 'mnist-relu' are on CIFAR-10, the images here are "):
+        measure(trial("mnist-relu"), {"data": "CIFAR-10", "baselines": {}, "seeds": []})
 
 
 def test_every_rule_is_watched_with_the_horizon_that_it_was_tuned_or_trained_for(monkeypatch):
@@ -101,7 +106,8 @@ def test_every_rule_is_watched_with_the_horizon_that_it_was_tuned_or_trained_for
     monkeypatch.setattr(heldout, "seconds_a_step", lambda chosen, rule: 0.0)
     tuned = {key: {"rule": "adam-cosine", "lr": 0.1, "horizon": t} for key, t in (("short", 100), ("long", 200))}
     seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
-    found = measure(trial("mnist-relu"), {"baselines": {**tuned, "sgd as printed": {}}, "seeds": seeds})["rules"]
+    metrics = {"data": MNISTNetwork("score").source, "baselines": {**tuned, "sgd as printed": {}}, "seeds": seeds}
+    found = measure(trial("mnist-relu"), metrics)["rules"]
     expected = {"short": 100, "long": 200, **{f"seed {k}": 100 for k in range(len(seeds))}}
     assert {name: one["horizon"] for name, one in found.items()} == expected
 

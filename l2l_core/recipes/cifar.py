@@ -17,7 +17,7 @@ TWO = (0, 1)
 """The labels of the panels CIFAR-5 and CIFAR-2, the first ones; the paper does not say which it took."""
 
 TRAINING_BATCH = 64
-"""Images a minibatch in meta-training, which cost half as much as the paper's 128; everywhere else there are 128."""
+"""Images a minibatch in meta-training, which cost half as much as the paper's 128. Tests and tuning have 128."""
 
 RATES = {"sgd": 0.1, "nag": 0.05, "rmsprop": 0.001, "adam": 0.003, "adam-cosine": 0.003}
 """Where tuning starts."""
@@ -32,7 +32,7 @@ def network(
     start_std: float = 0.01,
 ) -> CIFARNetwork:
     """The network on images of `classes`; in meta-training and validation on those `trained_on`, where they differ."""
-    if trained_on and split in ("train", "validation"):
+    if trained_on is not None and split in ("train", "validation"):
         classes = trained_on
     batch_size = training_batch if split == "train" else 128
     return CIFARNetwork(split, classes, batch_size=batch_size, start_std=start_std, device=device)
@@ -114,7 +114,7 @@ CIFAR = (
     ),
     _recipe(
         "cifar-quick",
-        "Trained on two labels for some minutes, tested on two others",
+        "Trained on two labels for some minutes (rivals are tuned on them too), tested on two others",
         "cifar-quick",
         task=partial(network, classes=OTHER_TWO, trained_on=TWO, training_batch=32),
         horizon=200,
