@@ -92,8 +92,9 @@ def test_only_an_incomplete_minibatch_at_the_end_is_left_out():
 def test_rules_that_are_not_those_in_the_results_are_not_measured():
     chosen = trial("mnist-relu")
     seeds = [{"validation": card(name)["validation"]} for name in meta_seeds("mnist")]
+    metrics = {"data": MNISTNetwork("score").source, "baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]}
     with pytest.raises(ValueError, match="the rules of 'mnist-relu' are not those in its results: they score "):
-        measure(chosen, {"data": MNISTNetwork("score").source, "baselines": {}, "seeds": [*seeds[:-1], {"validation": 0.5}]})
+        measure(chosen, metrics)
 
 
 def test_results_on_other_images_are_not_joined():
