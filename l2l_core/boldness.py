@@ -18,7 +18,7 @@ from l2l_core.rule import Rule
 from l2l_core.rules import Scheduled
 from l2l_core.store import write_json
 from l2l_core.trials import Trial
-from l2l_core.zoo import load_pretrained
+from l2l_core.zoo import load_pretrained, meta_seeds
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 """By what updates are multiplied."""
@@ -47,13 +47,18 @@ def measure(chosen: Trial, rule: Rule, factors: tuple[float, ...] = FACTORS, run
 
 
 def main(names: list[str]) -> None:
-    """Measure the rules that were shipped by the recipes named, and write their files."""
+    """Measure meta-seed 0 of the recipes named, and write their files.
+
+    Recipes of one stream share its start and its problems, so that what differs is what the recipes say.
+    """
     torch.set_num_threads(1)
     for name in names or ["cifar", "cifar-late"]:
         chosen = trial(name)
         if not isinstance(chosen, Recipe):
             raise ValueError(f"{name!r} is a trial of another recipe's rules; give a recipe")
-        rule = chosen.shipped or f"{name}-lstm"
+        if not (rules := meta_seeds(name)):
+            raise ValueError(f"no rule of {name!r} is in the package; promote it first")
+        rule = rules[0]
         with kernel.enabled():
             found = measure(chosen, load_pretrained(rule))
         path = Path("results") / name / "boldness.json"

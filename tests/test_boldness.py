@@ -11,6 +11,7 @@ from l2l_core.evaluation import at
 from l2l_core.rules import SGD, Adam, Scheduled, cosine
 from l2l_core.store import read_json
 from l2l_core.tasks import Quadratic
+from l2l_core.zoo import meta_seeds
 
 TASK = Quadratic(4, start_std=1.0)
 
@@ -39,21 +40,28 @@ def test_losses_are_those_of_the_trials_first_test_problems_a_row_a_factor():
         assert row == pytest.approx([0.5 * float(at(curves, t, 2).mean()) for t in found["steps"]], rel=1e-3)
 
 
-def test_the_rule_that_a_recipe_ships_is_measured_and_its_file_says_so(tmp_path, monkeypatch, capsys):
+def test_the_first_meta_seed_of_a_recipe_is_measured_and_its_file_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     asked = []
     monkeypatch.setattr(boldness, "measure", lambda *given: asked.append(given) or {"runs": 2})
     main(["quadratic"])
     ((chosen, rule),) = asked
     assert chosen.name == "quadratic"
-    expected = load_pretrained("quadratic-lstm").state_dict()
+    first = meta_seeds("quadratic")[0]
+    expected = load_pretrained(first).state_dict()
     assert all(w.equal(expected[name]) for name, w in rule.state_dict().items())
     path = capsys.readouterr().out.strip()
     assert path == "results/quadratic/boldness.json"
     command = "python -m l2l_core.boldness quadratic"
-    assert read_json(tmp_path / path) == {"command": command, "rule": "quadratic-lstm", "runs": 2}
+    assert read_json(tmp_path / path) == {"command": command, "rule": first, "runs": 2}
 
 
 def test_a_trial_of_rules_that_come_from_elsewhere_is_refused():
     with pytest.raises(ValueError, match="'mnist-relu' is a trial of another recipe's rules"):
         main([trial("mnist-relu").name])
+
+
+def test_a_recipe_without_a_rule_in_the_package_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(boldness, "meta_seeds", lambda name: [])
+    with pytest.raises(ValueError, match="no rule of 'quadratic' is in the package; promote it first"):
+        main(["quadratic"])
