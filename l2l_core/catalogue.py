@@ -2,7 +2,7 @@
 
 from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
-from l2l_core.panels import PAIRS, PANELS, TEN_TIMES
+from l2l_core.panels import AS_TRAINED, PAIRS, PANELS, TEN_TIMES
 from l2l_core.races import RACES
 from l2l_core.recipes import RECIPES
 from l2l_core.styles import STRETCHED
@@ -21,6 +21,7 @@ TRIALS: dict[str, Trial] = {
     **PANELS,
     **PAIRS,
     TEN_TIMES.name: TEN_TIMES,
+    AS_TRAINED.name: AS_TRAINED,
     **RACES,
     **{trial.name: trial for trial in STRETCHED},
 }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from l2l_core.ablations import ABLATIONS
 from l2l_core.atlas import ATLAS, CURED
 from l2l_core.claims import RESULTS
-from l2l_core.panels import PAIRS, PANELS, TEN_TIMES
+from l2l_core.panels import AS_TRAINED, PAIRS, PANELS, TEN_TIMES
 from l2l_core.races import RACES
 from l2l_core.recipes.cifar import CIFAR
 from l2l_core.recipes.cures import CURES
@@ -30,7 +30,7 @@ CHAPTERS: dict[str, tuple[Trial, ...]] = {
     "Failure atlas": (*ATLAS.values(), *CURES, *CURED.values()),
     "Why meta-training wanders": WANDERING,
     "What matters": tuple(ABLATIONS.values()),
-    "CIFAR": (*CIFAR, *PANELS.values(), *PAIRS.values(), TEN_TIMES),
+    "CIFAR": (*CIFAR, *PANELS.values(), *PAIRS.values(), TEN_TIMES, AS_TRAINED),
     "Neural art": (*NEURAL_ART, *STRETCHED),
 }
 """Which trials a chapter shows; every trial is in one."""

@@ -76,3 +76,14 @@ TEN_TIMES = _panel(
     baselines={"nag": FOUND["nag"], "adam": FOUND["adam"]},
 )
 """The paper does not say how weights start; how soon a network begins to learn hangs on it."""
+
+AS_TRAINED = _panel(
+    "cifar-100-steps",
+    "The rules of `cifar` for as many steps as they were trained for, beside rivals tuned for as many",
+    network,
+    tuning_problems=8,
+    baselines=FOUND,
+    horizon=100,
+    test_steps=100,
+)
+"""Rates that are best after 1,000 steps need not be after 100."""
