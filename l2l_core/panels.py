@@ -81,7 +81,7 @@ AS_TRAINED = _panel(
     "cifar-100-steps",
     "The rules of `cifar` for as many steps as they were trained for, beside rivals tuned for as many",
     network,
-    tuning_problems=8,
+    tuning_problems=4,
     baselines=FOUND,
     horizon=100,
     test_steps=100,
