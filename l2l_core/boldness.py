@@ -22,7 +22,7 @@ from l2l_core.zoo import load_pretrained, meta_seeds
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)
 """By what updates are multiplied."""
-RUNS = 2
+RUNS = 1
 """Runs on test problems, the first of those in the trial's curves."""
 
 
