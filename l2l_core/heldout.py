@@ -23,7 +23,7 @@ from l2l_core.types import Task
 MINIBATCH = 250
 """Images that are shown to a network at once; one that normalises over its minibatch minds."""
 RUNS = 1
-"""Runs on test problems, the first of those in the trial's curves; a network has thousands of images to be scored on."""
+"""Runs on test problems, the first of those in the trial's curves: a network is scored on thousands of images."""
 
 
 def score(task: Task, params: Params) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from l2l_core.exercises import CHECKS
 from l2l_core.exercises.compare import compare
 from l2l_core.rules import NAG, SGD, CoordinatewiseLSTM, Momentum
 from l2l_core.tasks import Quadratic
+from l2l_core.tasks.cifar import kernels_apart
 from l2l_core.tree import map_tree
 
 PLACED = torch.tensor([1.0, 2.0, 4.0, 8.0])
@@ -144,6 +145,13 @@ def size(d, w):
     return sum((a + 1) * b for a, b in pairwise([784, *[w] * d, 10]))
 
 
+def by_name(name, shape):
+    """Right in the chapter's network alone."""
+    if name.endswith(("bias", "offset")):
+        return "vectors"
+    return "kernels" if name.startswith("conv") or len(shape) == 4 else "matrices"
+
+
 def zero(w):
     starts = range(0, 100, w)
     j = torch.arange(1, w + 1).double()
@@ -242,6 +250,14 @@ CASES = {
     "transfer-2": (
         [[31_400 / 31_810, 15_700 / 16_330, 15_700 / 15_910]],
         [([98.7111, 96.1421, 98.6801], "percent"), ([31_400, 15_700, 15_700], "counts"), ([0.987, 0.961], "3")],
+    ),
+    "cifar-3": (
+        [lambda name, shape: {4: "kernels", 2: "matrices", 1: "vectors"}[len(shape)]],
+        [
+            (kernels_apart, "called kernels, matrices, vectors"),
+            (lambda name, shape: "kernels" if len(shape) == 4 else "matrices", "'conv0.offset' of shape"),
+            (by_name, "other names, '1.weight' of shape"),
+        ],
     ),
     "grid-1": (
         [size],

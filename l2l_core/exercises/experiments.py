@@ -184,10 +184,26 @@ def half_a_step(answer: Any) -> Hint:
     return compare(answer, beta(0.5), traps, rtol=0.02)
 
 
+def three_groups(assign: Callable[[str, torch.Size], str]) -> Hint:
+    """cifar-3: kernels of convolutions, matrices, and vectors (biases and offsets), in any network."""
+    kinds = {4: "kernels", 2: "matrices", 1: "vectors"}
+    book = {"conv0.weight": (16, 3, 5, 5), "conv0.offset": (16,), "hidden.weight": (32, 256), "output.bias": (10,)}
+    other = {"0.weight": (4, 3, 3, 3), "0.bias": (4,), "1.weight": (4,), "3.weight": (5, 144)}
+    for names, place in ((book, "the chapter's network"), (other, "a network whose tensors have other names")):
+        for name, shape in names.items():
+            found, wanted = assign(name, torch.Size(shape)), kinds[len(shape)]
+            if found not in kinds.values():
+                return f"{name!r} is put into {found!r}; the groups are called {', '.join(kinds.values())}."
+            if found != wanted:
+                return f"in {place}, {name!r} of shape {list(shape)} belongs to {wanted}, not to {found}."
+    return None
+
+
 CHECKS: dict[str, Callable[[Any], Hint]] = {
     "quadratic-4": rescaled,
     "mnist-4": odd,
     "transfer-2": first_layers,
+    "cifar-3": three_groups,
     "grid-1": cell_size,
     "failure-atlas-4": curvature_floor,
     "wandering-1": toy_zero,
