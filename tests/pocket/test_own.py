@@ -61,7 +61,7 @@ def test_a_trained_rule_is_found_by_its_name():
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        ("", "is no rule: name your_module:YourRule, or one of cure-"),
+        ("", "is no rule: name your_module:YourRule, or one of cifar-"),
         (":", "is no rule: name your_module:YourRule"),
         (":Missing", "has no 'Missing'"),
         (":number", "gives 'int', not a Rule"),
