@@ -9,6 +9,7 @@ from l2l_core import kernel
 from l2l_core.cost import peak_mb
 from l2l_core.distributed import is_writer
 from l2l_core.recipes import Recipe, fresh_rule
+from l2l_core.rule import Rule
 from l2l_core.store import held, save_tensors
 from l2l_core.training import Trained, identity, meta_train
 from l2l_core.tree import Params
@@ -62,6 +63,14 @@ def trained_by(recipe: Recipe, scale: str) -> dict[str, str]:
     return {**found, "meta_lr": repr(recipe.meta_lr)}
 
 
+def drawn(recipe: Recipe, seed: int, restart: int) -> tuple[str, float, Rule]:
+    """How a restart begins: the name of its stream of problems, its learning rate for φ, and its fresh rule."""
+    name = f"{recipe.stream or recipe.name}/{seed}/{restart}"
+    low, high = recipe.meta_lr
+    lr = low * (high / low) ** random.Random(name).random()
+    return name, lr, fresh_rule(recipe, random.Random(f"{name}/weights").getrandbits(32))
+
+
 def _restart(
     recipe: Recipe,
     scale: str,
@@ -72,10 +81,8 @@ def _restart(
     shard: tuple[int, int],
     progress: bool,
 ) -> tuple[Trained | None, dict[str, Any]]:
-    name = f"{recipe.stream or recipe.name}/{seed}/{restart}"
-    low, high = recipe.meta_lr
-    lr = low * (high / low) ** random.Random(name).random()
-    rule = fresh_rule(recipe, random.Random(f"{name}/weights").getrandbits(32)).to(device)
+    name, lr, rule = drawn(recipe, seed, restart)
+    rule.to(device)
     record = {"restart": restart, "meta_lr": lr}
     try:
         trained = meta_train(

@@ -90,6 +90,9 @@ def test_meta_training_on_late_steps_differs_in_the_length_of_episodes_alone():
     assert replace(home.budget("paper"), seeds=1) == other.budget("paper")
     ours, theirs = (one.estimator(one.rule(), "paper", "cpu") for one in (home, other))
     assert (ours.unroll.horizon, theirs.unroll.horizon) == (ours.window, home.test_steps) == (100, 1000)
+    clipped, named = recipe("cifar-late-clipped"), {"name", "summary", "shipped", "clip"}
+    assert {f.name for f in fields(home) if getattr(other, f.name) != getattr(clipped, f.name)} == named
+    assert clipped.training("paper", 0.01) == replace(other.training("paper", 0.01), clip=30)
 
 
 def test_other_pairs_are_labels_that_cifar_sub5_has_not_seen():

@@ -45,7 +45,7 @@ class Recipe(Trial):
 
     `rule()` makes a fresh rule (PyTorch's global generator draws its weights). Episodes of meta-training have `episode`
     steps, or `horizon` if that is less, in windows of `window` steps, or one window if the episode is shorter. Adam's
-    learning rate for φ is drawn log-uniformly from `meta_lr` for each restart and slows down as `Training` says.
+    learning rate for φ is drawn log-uniformly from `meta_lr` for each restart; `slowdown` and `clip` are `Training`'s.
     `oracle`, `visited` and `stop` are those of `Unroll` and `tbptt`. Validation curves are scored by
     `score(curves, horizon, average)`. Recipes of one `stream` start from the same weights and train on the same
     problems, as far as their shapes allow; by default each has its own. In the package its rules are called `shipped`,
@@ -57,6 +57,7 @@ class Recipe(Trial):
     window: int
     meta_lr: tuple[float, float]
     slowdown: float = inf
+    clip: float = inf
     oracle: Oracle = first_order
     score: Callable[[Tensor, int, int], Tensor] = at
     episode: float = inf
@@ -86,7 +87,7 @@ class Recipe(Trial):
     def training(self, scale: str, lr: float) -> Training:
         """How one restart is trained."""
         budget = self.budget(scale)
-        return Training(budget.meta_steps, lr, budget.validate_every, self.slowdown)
+        return Training(budget.meta_steps, lr, budget.validate_every, self.slowdown, self.clip)
 
     def estimator(self, rule: Rule, scale: str, device: str, shard: tuple[int, int] = (0, 1)) -> tbptt:
         """The stream of meta-gradients."""

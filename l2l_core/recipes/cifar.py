@@ -70,12 +70,20 @@ do 400 steps here; 1,000 would go through them 32 times, and compare who knows t
 
 TRAINED = {"episode": 100, "window": 100, "meta_lr": (1e-2, 1e-2), "slowdown": 100, "visited": 0.25}
 """How all of them are meta-trained: on the first tenth of a test, and back through all of it, a quarter of the
-coordinates at a time. What they do at late steps, `cifar-late` aside, is extrapolation."""
+coordinates at a time. What they do at late steps, those of `LATE` aside, is extrapolation."""
 
 PAPER = Budget(90, 30, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=3)
 SMOKE = Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=20)
 QUICK = Budget(150, 50, b=1, validation_problems=1, tuning_problems=2, test_problems=10, seeds=1)
 """Everything, a few seconds, and the ten minutes of a reader's exercise."""
+
+LATE = {
+    "episode": TESTED["horizon"],
+    "stop": 0.5,
+    "stream": "cifar",
+    "scales": {"smoke": SMOKE, "paper": replace(PAPER, seeds=1)},
+}
+"""A curriculum of horizons: half of the episodes have 100 steps, a quarter 200, an eighth 300, to at most 1,000."""
 
 
 def _recipe(
@@ -91,11 +99,15 @@ CIFAR = (
     _recipe(
         "cifar-late",
         "The same, meta-trained on late steps as well, once: episodes go on with a chance of one half",
-        episode=TESTED["horizon"],
-        stop=0.5,
-        stream="cifar",
+        **LATE,
         shipped="cifar-lstm-late",
-        scales={"smoke": SMOKE, "paper": replace(PAPER, seeds=1)},
+    ),
+    _recipe(
+        "cifar-late-clipped",
+        "Like cifar-late, with meta-gradients no longer than 30",
+        **LATE,
+        clip=30.0,
+        shipped="cifar-lstm-late-clipped",
     ),
     _recipe(
         "cifar-sub5",
@@ -123,4 +135,4 @@ CIFAR = (
         scales={"smoke": SMOKE, "paper": QUICK},
     ),
 )
-"""*LSTM*, the one LSTM that the paper calls insufficient, one made otherwise, *LSTM-sub* twice, a reader's own."""
+"""*LSTM*, the one LSTM that the paper calls insufficient, two made otherwise, *LSTM-sub* twice, a reader's own."""
