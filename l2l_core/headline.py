@@ -23,6 +23,10 @@ def write_headline(path: Path) -> None:
         shown = {other: results.baseline(other)[:101] for other in ("sgd", "nag", "rmsprop", "adam")}
         learned = results.learned()[:, :101]
         ax.set_ylim(0.5 * learned.min(), 2 * learned.max())
+        low, high = ax.get_ylim()
+        ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low < tick < high]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
         curves(ax, {"lstm": learned, **shown}, centre="mean")
     panels[0].set_ylabel("mean loss over test problems")
     fig.savefig(path, metadata={"Date": None})
