@@ -191,7 +191,7 @@ def _claims(args: argparse.Namespace) -> None:
     for claim in evaluate_all():
         print(f"{claim.id:4} {claim.verdict:18} {claim.text}")
         if claim.detail:
-            print(f"     {'':18} paper: {claim.paper}. Here: {claim.detail}")
+            print(f"     {'':18} paper: {claim.paper}. Here, {claim.shown}: {claim.detail}")
 
 
 def _promote(args: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ class Judged:
 
     `verdict`: "pass" (the rule holds for the mean over meta-seeds and for more than half of them), "partial"
     (for at least one), "fail" (for none), "not yet evaluated" (no rule yet, or no results that it speaks of).
-    `detail` says what was measured.
+    `detail` is what was measured, and `shown` says which number that is.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Judged:
     rule: str
     verdict: str
     detail: str
+    shown: str = ""
 
 
 def evaluate_all(results: Path = RESULTS) -> list[Judged]:
@@ -49,7 +50,7 @@ def evaluate_all(results: Path = RESULTS) -> list[Judged]:
 
 
 def _judge(claim: dict[str, Any], results: Path) -> Judged:
-    fields = {key: claim.get(key, "") for key in ("id", "text", "source", "paper", "rule")}
+    fields = {key: claim.get(key, "") for key in ("id", "text", "source", "paper", "rule", "shown")}
     if "rule" not in claim or not (results / claim["trial"] / "curves.json").exists():
         return Judged(**fields, verdict="not yet evaluated", detail="")
     seeds = range(len(read_json(results / claim["trial"] / "curves.json")["learned"]))

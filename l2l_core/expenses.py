@@ -30,7 +30,7 @@ CHAPTERS: dict[str, tuple[Trial, ...]] = {
     "Failure atlas": (*ATLAS.values(), *CURES, *CURED.values()),
     "Why meta-training wanders": WANDERING,
     "What matters": tuple(ABLATIONS.values()),
-    "CIFAR": (*CIFAR, *PANELS.values(), *PAIRS.values(), TEN_TIMES, AS_TRAINED),
+    "Photographs": (*CIFAR, *PANELS.values(), *PAIRS.values(), TEN_TIMES, AS_TRAINED),
     "Neural art": (*NEURAL_ART, *STRETCHED),
 }
 """Which trials a chapter shows; every trial is in one."""

@@ -18,7 +18,7 @@ TRIED = 5
 
 
 def export_step(rule: Rule, path: str | Path) -> None:
-    r"""Write $(g_t, s_{t+1}) = m(\nabla_t, s_t; \varphi)$ of a coordinatewise rule to an ONNX file, for any n.
+    r"""Write $(g_t, h_{t+1}) = m(\nabla_t, h_t; \varphi)$ of a coordinatewise rule to an ONNX file, for any n.
 
     Inputs: `gradient` `[n]` and `state.0`, `state.1`, …, `[n, …]` each. Outputs: `update` `[n]`, which the caller adds
     to θ, and `next_state.0`, …. A run begins with the leaves of `first_state`.

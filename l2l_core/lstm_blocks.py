@@ -81,7 +81,7 @@ def lstm_step(weights: Weights, x: Tensor, memory: Memory) -> tuple[Tensor, Memo
 
 
 def lstm_pullback(weights: Weights, x: Tensor, memories: list[Memory], upstream: Tensor) -> Weights:
-    r"""Gradients of Σ_t ⟨upstream_t, w·h_t + b⟩ for the weights.
+    r"""Gradients of Σ_t ⟨u_t, w·h_t + b⟩ for the weights, with the u_t in `upstream`.
 
     Shapes: `x` `[t, n, f]`, `upstream` `[t, n]`; `memories` has t+1 entries, before each step and after the last.
     Gates are computed again from them, step by step: that is cheaper than to write them to memory and read them

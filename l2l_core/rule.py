@@ -18,7 +18,7 @@ Seen = tuple[Signal, Params]
 
 
 class Rule(nn.Module, ABC):
-    """m in θ_{t+1} = θ_t + g_t, with (g_t, s_{t+1}) = m(∇_t, s_t; φ).
+    """m in θ_{t+1} = θ_t + g_t, with (g_t, h_{t+1}) = m(∇_t, h_t; φ).
 
     The weights φ are the module's parameters. Both methods are written for *one* optimizee and have no
     side effects; `vmap` runs many. Source: Andrychowicz et al. 2016, §2.
@@ -54,7 +54,7 @@ class Rule(nn.Module, ABC):
         return torch.vmap(one, in_dims)(signal.grad, signal.loss, state, params)
 
     def pullback(self, phi: Params, seen: list[Seen], states: list[State], upstream: list[Params]) -> Params:
-        r"""The vector–Jacobian product of a window of updates: ∂/∂φ Σ_t ⟨upstream_t, g_t(φ)⟩.
+        r"""The vector–Jacobian product of a window of updates: ∂/∂φ Σ_t ⟨u_t, g_t(φ)⟩, with the u_t in `upstream`.
 
         What the rule was shown is held constant; only its own weights and its own memory are differentiated.
         `seen` and `upstream` have one entry a step, `states` one more: before each step and after the last. This

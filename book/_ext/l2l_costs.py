@@ -37,11 +37,11 @@ def under_the_title(app, doctree):
     title.parent.insert(title.parent.index(title) + 1, line)
 
 
-def link(here, there, text):
-    """A reference to another page of the book."""
+def link(here, there, text=""):
+    """A reference to another page of the book, by its title where no text is given."""
     target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{there}"}
-    inner = nodes.inline("", text)
-    return pending_xref("", inner, **target, refdoc=here, refexplicit=True, refwarn=True)
+    target |= {"refdoc": here, "refexplicit": bool(text), "refwarn": True}
+    return pending_xref("", nodes.inline("", text), **target)
 
 
 class PageCosts(SphinxDirective):
@@ -59,7 +59,9 @@ class PageCosts(SphinxDirective):
         group = nodes.tgroup(cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in (48, 13, 13, 13, 13)]
         group += nodes.thead("", self.row([nodes.Text(head) for head in heads]))
-        group += nodes.tbody("", *[self.page(name, costs[name]) for name in sorted(order)])
+        toc = Path(self.env.app.srcdir, "_toc.yml").read_text(encoding="utf-8")
+        order.sort(key=lambda name: toc.find(f"file: {name}\n"))  # as the book is read
+        group += nodes.tbody("", *[self.page(name, costs[name]) for name in order])
         return [
             nodes.paragraph("", f"Versions: {told}."),
             nodes.table("", group, classes=["page-costs"]),
@@ -75,7 +77,7 @@ class PageCosts(SphinxDirective):
         )
         return self.row(
             [
-                link(self.env.docname, name, name.removeprefix("book/")),
+                link(self.env.docname, name),
                 *map(nodes.Text, map(str, numbers)),
             ]
         )

@@ -62,7 +62,7 @@ class Expenses(SphinxDirective):
         group += [nodes.colspec(colwidth=width) for width in (28, 10, 16, 14, 14, 18)]
         group += nodes.thead("", self.row(heads))
         group += nodes.tbody("", *[self.row(row) for row in rows])
-        return [nodes.table("", group, classes=["expenses"])]
+        return [nodes.table("", group, classes=["expenses", "page-costs"])]
 
     def row(self, entries):
         """One line of plain text."""
@@ -140,7 +140,10 @@ class Scoreboard(SphinxDirective):
         claimed += [nodes.paragraph("", claim.source, classes=["source"])]
         if claim.rule:
             claimed += [nodes.paragraph("", "", nodes.literal("", claim.rule))]
-        here = [nodes.paragraph("", "", verdict), *self.markdown(claim.detail)]
+        here = [nodes.paragraph("", "", verdict)]
+        if claim.verdict in VERDICTS:
+            here += [nodes.paragraph("", f"{claim.shown}:", classes=["source"])]
+        here += self.markdown(claim.detail)
         cells = (claimed, self.markdown(claim.paper), here)
         row = nodes.row("", *[nodes.entry("", *cell) for cell in cells])
         row["ids"] = [anchor(claim.id)]
