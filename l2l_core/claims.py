@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import inf, isnan
 from pathlib import Path
+from textwrap import fill
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,21 @@ def evaluate_all(results: Path = RESULTS) -> list[Judged]:
         raise ImportError("reading claims.yml needs PyYAML: pip install 'l2l-core[book]'") from error
     claims = yaml.safe_load((PACKAGE / "claims.yml").read_text(encoding="utf-8"))
     return [_judge(claim, results) for claim in claims]
+
+
+def tell(*ids: str, results: Path = RESULTS) -> None:
+    """Print how the claims called `ids` were judged, in lines that fit a page.
+
+    Raises ValueError, naming those there are, for an id that no claim has.
+    """
+    judged = {claim.id: claim for claim in evaluate_all(results)}
+    if unknown := [name for name in ids if name not in judged]:
+        raise ValueError(f"no claims are called {', '.join(unknown)}; there are {', '.join(judged)}")
+    for claim in map(judged.get, ids):
+        print(fill(f"{claim.id} {claim.verdict}: {claim.text}", 88, break_on_hyphens=False))
+        here = f"{claim.shown}: {claim.detail}" if claim.detail else ""
+        for head, words in (("rule:", claim.rule), ("paper:", claim.paper), ("here:", here)):
+            print(fill(f"   {head:6} {words}".rstrip(), 88, subsequent_indent=" " * 10, break_on_hyphens=False))
 
 
 def _judge(claim: dict[str, Any], results: Path) -> Judged:

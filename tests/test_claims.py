@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from l2l_core.catalogue import TRIALS
-from l2l_core.claims import PACKAGE, RESULTS, evaluate_all, vocabulary
+from l2l_core.claims import PACKAGE, RESULTS, evaluate_all, tell, vocabulary
 from l2l_core.store import read_json, write_json
 from l2l_core.transfers import GRID
 
@@ -230,3 +230,22 @@ def test_every_claim_with_a_rule_names_a_trial_and_is_judged_as_soon_as_it_has_r
         assert bool(claim.rule) == (trials[claim.id] in TRIALS), claim.id
         assert there == (claim.verdict != "not yet evaluated"), claim.id
     assert {path.name for path in RESULTS.iterdir() if path.is_dir()} - {"benchmarks"} <= TRIALS.keys()
+
+
+def test_claims_are_told_in_lines_that_fit_a_page(tmp_path, capsys):
+    judged = results(tmp_path, [0.02, 0.02, 0.04])
+    tell("Q3", "Q1", "M7", results=tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 88
+    heads = [line for line in lines if not line.startswith(" ")]
+    assert [line.split(":")[0] for line in heads if ": " in line] == ["Q3 pass", "Q1 pass", "M7 not yet evaluated"]
+    told = " ".join(" ".join(lines).split())
+    for one in (judged["Q3"], judged["Q1"]):
+        for part in (one.text, one.rule, f"paper: {one.paper}", f"here: {one.shown}: {one.detail}"):
+            assert part in told
+    assert lines[-1] == "   here:"  # nothing was measured
+
+
+def test_a_claim_that_there_is_not_is_named():
+    with pytest.raises(ValueError, match="no claims are called Z9; there are Q1, Q2"):
+        tell("Q1", "Z9")
