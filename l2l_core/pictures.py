@@ -53,7 +53,7 @@ WALLS = (
     Wall(NEURAL_ART[0], ("temple",), ALL, (8, 32, 128)),
     Wall(NEURAL_ART[0], ("flower",), ALL),
     Wall(NEW_STYLE, ("temple",), ALL),
-    *(Wall(one, ("temple",), ("lstm", "adam")) for one in STYLES.values()),
+    *(Wall(one, ("temple",), ALL) for one in STYLES.values()),
     Wall(WARM, ("temple",), ("lstm",)),
     Wall(OTHER_NETWORK, ("temple",), ("lstm",)),
 )

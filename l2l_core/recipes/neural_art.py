@@ -12,7 +12,7 @@ from l2l_core.tasks.neural_art import NeuralArt
 STYLE = "starry_night"
 """The painting of meta-training; the paper does not name its own."""
 
-RATES = {"sgd": 0.03, "nag": 0.1, "rmsprop": 0.006, "adam": 0.07, "adam-cosine": 0.1}
+RATES = {"sgd": 0.75, "nag": 0.5, "rmsprop": 0.006, "adam": 0.05, "adam-cosine": 0.1}
 """Where tuning starts."""
 
 
