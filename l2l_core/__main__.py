@@ -190,8 +190,8 @@ def _tune(args: argparse.Namespace) -> None:
 def _claims(args: argparse.Namespace) -> None:
     for claim in evaluate_all():
         print(f"{claim.id:4} {claim.verdict:18} {claim.text}")
-        if claim.detail:
-            print(f"     {'':18} paper: {claim.paper}. Here, {claim.shown}: {claim.detail}")
+        if claim.here:
+            print(f"     {'':18} paper: {claim.paper}. Here: {claim.here}")
 
 
 def _promote(args: argparse.Namespace) -> None:

@@ -39,6 +39,11 @@ class Judged:
     detail: str
     shown: str = ""
 
+    @property
+    def here(self) -> str:
+        """Which number was measured, and that number; of a claim that was not judged, what the results lack."""
+        return self.detail if self.verdict == "not yet evaluated" else f"{self.shown}: {self.detail}"
+
 
 def evaluate_all(results: Path = RESULTS) -> list[Judged]:
     """Judge every claim of `claims.yml` from the results in a folder."""
@@ -59,10 +64,10 @@ def tell(*ids: str, results: Path = RESULTS) -> None:
     if unknown := [name for name in ids if name not in judged]:
         raise ValueError(f"no claims are called {', '.join(unknown)}; there are {', '.join(judged)}")
     for claim in map(judged.get, ids):
-        print(fill(f"{claim.id} {claim.verdict}: {claim.text}", 88, break_on_hyphens=False))
-        here = f"{claim.shown}: {claim.detail}" if claim.detail else ""
-        for head, words in (("rule:", claim.rule), ("paper:", claim.paper), ("here:", here)):
-            print(fill(f"   {head:6} {words}".rstrip(), 88, subsequent_indent=" " * 10, break_on_hyphens=False))
+        lines = {f"{claim.id} {claim.verdict}: {claim.text}": 3, f"   rule:  {claim.rule}": 10}
+        lines |= {f"   paper: {claim.paper}": 10, f"   here:  {claim.here}": 10}
+        for line, indent in lines.items():
+            print(fill(line.rstrip(), 88, subsequent_indent=" " * indent, break_on_hyphens=False))
 
 
 def _judge(claim: dict[str, Any], results: Path) -> Judged:

@@ -4,17 +4,19 @@ Writes what it saw to `results/RECIPE/diary.json`. On `cifar-late` that takes fi
 """
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from l2l_core import kernel
-from l2l_core.experiment import drawn
+from l2l_core.catalogue import trial
+from l2l_core.experiment import beginning
 from l2l_core.metagrad import Estimate, TBPTTState, tbptt
-from l2l_core.recipes import Recipe, recipe
+from l2l_core.recipes import Recipe
 from l2l_core.store import write_json
 from l2l_core.training import Training, meta_train
 from l2l_core.tree import Params, ravel
@@ -46,27 +48,36 @@ class Watched(tbptt):
 
 
 def follow(chosen: Recipe, scale: str = "paper", updates: int = UPDATES) -> list[dict[str, float]]:
-    """The notes of the first updates of a recipe's meta-seed 0: those of the run itself, which nothing here disturbs.
+    """The notes of the first updates of meta-seed 0 (and restart 0), made once more; nothing here disturbs them.
 
-    Raises FloatingPointError, as the run does, for a meta-gradient that is not finite.
+    Raises ValueError for more updates than the recipe has, or fewer than 1. A meta-gradient that is not finite ends
+    the notes, and is the last of them.
     """
-    name, lr, rule = drawn(chosen, 0, 0)
+    most = chosen.budget(scale).meta_steps
+    if not 1 <= updates <= most:
+        raise ValueError(f"{chosen.name!r} has {most} updates of φ at scale {scale!r}, asked for {updates}")
+    name, lr, rule = beginning(chosen, 0, 0)
     plain = chosen.estimator(rule, scale, "cpu")
     watched = Watched(**{one.name: getattr(plain, one.name) for one in fields(plain)})
     planned = chosen.training(scale, lr)
     training = Training(updates, lr, updates, planned.slowdown, planned.clip)
-    meta_train(rule, watched, lambda phi: inf, training, seed=name, progress=chosen.name)
+    with suppress(FloatingPointError):
+        meta_train(rule, watched, lambda phi: inf, training, seed=name, progress=chosen.name)
     return watched.notes
 
 
 def main(names: list[str]) -> None:
-    """Follow the recipes named and write their files."""
+    """Follow the recipes named and write their files. Raises ValueError, before any work, for what is no recipe."""
     torch.set_num_threads(1)
-    for name in names or ["cifar-late"]:
+    chosen = {name: trial(name) for name in names or ["cifar-late"]}
+    for name, one in chosen.items():
+        if not isinstance(one, Recipe):
+            raise ValueError(f"{name!r} is a trial of another recipe's rules; give a recipe")
+    for name, one in chosen.items():
         with kernel.enabled():
-            notes = follow(recipe(name))
+            notes = follow(one)
         path = Path("results") / name / "diary.json"
-        columns = {key: [note[key] for note in notes] for key in notes[0]}
+        columns = {key: [v if isfinite(v := note[key]) else None for note in notes] for key in notes[0]}
         found: dict[str, Any] = {
             "command": f"python -m l2l_core.diary {name}",
             "recipe": name,

@@ -63,7 +63,7 @@ def trained_by(recipe: Recipe, scale: str) -> dict[str, str]:
     return {**found, "meta_lr": repr(recipe.meta_lr)}
 
 
-def drawn(recipe: Recipe, seed: int, restart: int) -> tuple[str, float, Rule]:
+def beginning(recipe: Recipe, seed: int, restart: int) -> tuple[str, float, Rule]:
     """How a restart begins: the name of its stream of problems, its learning rate for φ, and its fresh rule."""
     name = f"{recipe.stream or recipe.name}/{seed}/{restart}"
     low, high = recipe.meta_lr
@@ -81,7 +81,7 @@ def _restart(
     shard: tuple[int, int],
     progress: bool,
 ) -> tuple[Trained | None, dict[str, Any]]:
-    name, lr, rule = drawn(recipe, seed, restart)
+    name, lr, rule = beginning(recipe, seed, restart)
     rule.to(device)
     record = {"restart": restart, "meta_lr": lr}
     try:

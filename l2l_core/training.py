@@ -36,6 +36,10 @@ class Training:
     clip: float = inf
     patience: float = inf
 
+    def __post_init__(self) -> None:
+        if not self.clip > 0:
+            raise ValueError(f"`clip` bounds a length and is above 0, got {self.clip}")
+
     def rate(self, step: int) -> float:
         """Adam's learning rate for the update number `step`."""
         return self.lr / (1 + step / self.slowdown)

@@ -10,7 +10,7 @@ from torch.nn import ModuleDict
 from l2l_core import RULES, TRIALS, evaluate, recipe
 from l2l_core.cifar import cifar10
 from l2l_core.evaluation import generator, snapshots
-from l2l_core.experiment import train_meta_seed
+from l2l_core.experiment import beginning, train_meta_seed
 from l2l_core.heldout import MINIBATCH, score
 from l2l_core.panels import OTHER_PAIRS, PAIRS, PANELS
 from l2l_core.recipes.cifar import FIVE, TRAINING_BATCH, TWO
@@ -90,6 +90,9 @@ def test_meta_training_on_late_steps_differs_in_the_length_of_episodes_alone():
     assert replace(home.budget("paper"), seeds=1) == other.budget("paper")
     ours, theirs = (one.estimator(one.rule(), "paper", "cpu") for one in (home, other))
     assert (ours.unroll.horizon, theirs.unroll.horizon) == (ours.window, home.test_steps) == (100, 1000)
+    (name, lr, rule), (other_name, other_lr, other_rule) = (beginning(one, 0, 0) for one in (home, other))
+    assert (name, lr) == (other_name, other_lr)
+    assert all(w.equal(v) for w, v in zip(rule.parameters(), other_rule.parameters(), strict=True))
     clipped, named = recipe("cifar-late-clipped"), {"name", "summary", "shipped", "clip"}
     assert {f.name for f in fields(home) if getattr(other, f.name) != getattr(clipped, f.name)} == named
     assert clipped.training("paper", 0.01) == replace(other.training("paper", 0.01), clip=30)

@@ -327,3 +327,9 @@ def test_another_schedule_or_grouping_is_another_run(one, other, tmp_path):
 
 def _all_a(name, shape):
     return "a"
+
+
+@pytest.mark.parametrize("clip", [0.0, -1.0, float("nan")])
+def test_a_bound_on_lengths_is_above_zero(clip):
+    with pytest.raises(ValueError, match="above 0"):
+        replace(TRAINING, clip=clip)

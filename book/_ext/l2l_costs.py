@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import yaml
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
@@ -37,6 +38,22 @@ def under_the_title(app, doctree):
     title.parent.insert(title.parent.index(title) + 1, line)
 
 
+def in_order(source):
+    """The book's pages as `_toc.yml` lists them, which is how they are read."""
+
+    def files(node):
+        if isinstance(node, list):
+            return [name for one in node for name in files(one)]
+        own = [node[key] for key in ("root", "file") if key in node]
+        return own + [
+            name
+            for key in ("parts", "chapters", "sections")
+            for name in files(node.get(key, []))
+        ]
+
+    return files(yaml.safe_load(Path(source, "_toc.yml").read_text(encoding="utf-8")))
+
+
 def link(here, there, text=""):
     """A reference to another page of the book, by its title where no text is given."""
     target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{there}"}
@@ -59,12 +76,11 @@ class PageCosts(SphinxDirective):
         group = nodes.tgroup(cols=len(heads))
         group += [nodes.colspec(colwidth=width) for width in (48, 13, 13, 13, 13)]
         group += nodes.thead("", self.row([nodes.Text(head) for head in heads]))
-        toc = Path(self.env.app.srcdir, "_toc.yml").read_text(encoding="utf-8")
-        order.sort(key=lambda name: toc.find(f"file: {name}\n"))  # as the book is read
+        order.sort(key=in_order(self.env.app.srcdir).index)
         group += nodes.tbody("", *[self.page(name, costs[name]) for name in order])
         return [
             nodes.paragraph("", f"Versions: {told}."),
-            nodes.table("", group, classes=["page-costs"]),
+            nodes.table("", group, classes=["numbers"]),
         ]
 
     def page(self, name, cost):

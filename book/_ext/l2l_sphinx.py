@@ -62,7 +62,7 @@ class Expenses(SphinxDirective):
         group += [nodes.colspec(colwidth=width) for width in (28, 10, 16, 14, 14, 18)]
         group += nodes.thead("", self.row(heads))
         group += nodes.tbody("", *[self.row(row) for row in rows])
-        return [nodes.table("", group, classes=["expenses", "page-costs"])]
+        return [nodes.table("", group, classes=["expenses", "numbers"])]
 
     def row(self, entries):
         """One line of plain text."""
