@@ -6,8 +6,14 @@ from typing import Any, NamedTuple
 from l2l_core.gallery import PAINTINGS
 from l2l_core.recipes.neural_art import NEURAL_ART, RATES, STYLE, easel
 from l2l_core.tasks.neural_art import FromPhotograph
+from l2l_core.tasks.wrappers import Scaled
 from l2l_core.transfers import Transfer
 from l2l_core.trials import Problems, Trial
+
+
+def rescaled(split: str, device: str, factor: float, **settings: Any) -> Scaled:
+    """Photographs to be painted, with `factor` · f as the loss."""
+    return Scaled(easel(split, device, **settings), factor)
 
 
 def _painted(
@@ -18,6 +24,8 @@ def _painted(
     tuning: int = 4,
     test: int = 10,
     steps: int = 128,
+    factor: float = 1.0,
+    family: str = "",
     **task: Any,
 ) -> Transfer:
     name = f"neural-art-{name}"
@@ -25,10 +33,9 @@ def _painted(
         "smoke": Problems(tuning_problems=0, test_problems=1, steps=32),
         "paper": Problems(tuning_problems=tuning, test_problems=test),
     }
-    settings = {"source": "neural-art", "horizon": 128, "test_steps": steps, "scales": scales}
-    return Transfer(
-        name=name, family=name, summary=summary, task=partial(easel, **task), baselines=baselines, **settings
-    )
+    settings = {"source": "neural-art", "horizon": 128, "test_steps": steps, "scales": scales, "unit": 1 / factor}
+    shown = partial(easel, **task) if factor == 1 else partial(rescaled, factor=factor, **task)
+    return Transfer(name=name, family=family or name, summary=summary, task=shown, baselines=baselines, **settings)
 
 
 ADAM = {"adam": RATES["adam"]}
@@ -53,6 +60,18 @@ LARGER = _painted("256", "Four times the side", ADAM, tuning=2, test=5, side=256
 
 OTHER_NETWORK = _painted("squeezenet", "Another perceptual network", ADAM, network="squeezenet")
 
+ITS_UNIT = 0.0036
+"""What SqueezeNet's loss is multiplied by for its first gradients to be as long as VGG's, on a test photograph."""
+
+OTHER_UNIT = _painted(
+    "squeezenet-rescaled",
+    "The same network's loss in a unit in which its first gradients are as long as VGG's",
+    ADAM,
+    factor=ITS_UNIT,
+    family=OTHER_NETWORK.family,
+    network="squeezenet",
+)
+
 BALANCES: dict[str, Transfer] = {
     label: _painted(f"style-{label}", f"The style's weight β multiplied by {factor:g}", ADAM, style_weight=10 * factor)
     for label, factor in (("x0.1", 0.1), ("x10", 10.0))
@@ -72,7 +91,7 @@ LONGER = _painted(
 
 WARM = _painted("warm-start", "Begun at the photograph instead of at noise", ADAM, kind=FromPhotograph)
 
-STRETCHED = (NEW_STYLE, *STYLES.values(), LARGER, OTHER_NETWORK, *BALANCES.values(), ROUGH, LONGER, WARM)
+STRETCHED = (NEW_STYLE, *STYLES.values(), LARGER, OTHER_NETWORK, OTHER_UNIT, *BALANCES.values(), ROUGH, LONGER, WARM)
 """All trials of this file."""
 
 
@@ -94,6 +113,7 @@ ATLAS = (
     Cell("loss", "β × 10", BALANCES["x10"]),
     Cell("loss", "no smoothness", ROUGH),
     Cell("loss", "SqueezeNet's features", OTHER_NETWORK),
+    Cell("loss", "SqueezeNet's, in VGG's unit", OTHER_UNIT),
     Cell("start", "the photograph", WARM),
     Cell("horizon", "1,000 steps", LONGER, 1000),
 )

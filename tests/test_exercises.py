@@ -355,6 +355,36 @@ CASES |= {
 }
 
 
+def pulled(factor):
+    """4/(hw) (FFᵀ/(hw) − A) F, times a factor."""
+    return lambda features, target: (
+        factor * 4 / features.shape[1] * (features @ features.T / features.shape[1] - target) @ features
+    )
+
+
+CASES |= {
+    "neural-art-1": (
+        [[80, 2, 200], torch.tensor([80, 2, 200])],
+        [([40, 2, 200], "cell state"), ([20, 2, 200], "two layers"), ([80, 1, 200], "mean"), ([80, 2, 100], "pair")],
+    ),
+    "neural-art-2": (
+        [1 / 28, 12 / 336],
+        [(12, "sum"), (6 / 336, "four neighbours"), (1 / 16, "neighbours are counted"), (1 / 84, "three colours")],
+    ),
+    "neural-art-4": (
+        [pulled(1)],
+        [
+            (pulled(0.5), "twice"),
+            (pulled(0.25), "own factor"),
+            (pulled(6), "number of places"),
+            (pulled(-1), "sign"),
+            (lambda features, target: 2 * (features @ features.T / 6 - target), "with respect to G"),
+            (lambda features: features, "TypeError"),
+        ],
+    ),
+}
+
+
 def test_every_check_is_tried():
     assert set(CASES) == set(CHECKS)
     assert min(len(wrong) for _, wrong in CASES.values()) >= 2

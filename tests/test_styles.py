@@ -5,12 +5,24 @@ from dataclasses import fields
 
 import pytest
 import torch
+from conformance import seeded
 
 from l2l_core import recipe, trial
 from l2l_core.gallery import PAINTINGS, SETS
 from l2l_core.recipes.neural_art import STYLE
 from l2l_core.rules import HAND_DESIGNED
-from l2l_core.styles import ATLAS, BALANCES, LONGER, NEW_STYLE, ROUGH, STRETCHED, STYLES, WARM
+from l2l_core.styles import (
+    ATLAS,
+    BALANCES,
+    LONGER,
+    NEW_STYLE,
+    OTHER_NETWORK,
+    OTHER_UNIT,
+    ROUGH,
+    STRETCHED,
+    STYLES,
+    WARM,
+)
 from l2l_core.tasks.neural_art import FromPhotograph
 
 needs_data = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set: no perceptual network")
@@ -23,6 +35,12 @@ PICTURE = {"source", "pictures"}  # of these alone a style or a size is another 
 def settings(task):
     """What a task was made with, its pictures as a digest."""
     return {field.name: getattr(task, field.name) for field in fields(task) if field.compare}
+
+
+def easel_of(one, split):
+    """The task of a trial, in the loss's own unit."""
+    task = one.task(split, "cpu")
+    return task.task if one is OTHER_UNIT else task
 
 
 @every_trial
@@ -44,10 +62,11 @@ def test_every_other_painting_is_tried_and_the_papers_own_test_has_all_its_rival
 @pytest.mark.parametrize("split", ["validation", "test"])
 @every_trial
 def test_a_trial_differs_from_the_recipe_in_what_it_says(one, split):
-    home, task = settings(HOME.task(split, "cpu")), settings(one.task(split, "cpu"))
+    home, task = settings(HOME.task(split, "cpu")), settings(easel_of(one, split))
     changed = {key for key in home if home[key] != task[key]}
     expected = {
         "squeezenet": {"network", "content_layer", "style_layers"},
+        "squeezenet-rescaled": {"network", "content_layer", "style_layers"},
         "style-x0.1": {"style_weight"},
         "style-x10": {"style_weight"},
         "no-smoothness": {"smoothness"},
@@ -65,6 +84,25 @@ def test_the_balance_of_content_and_style_is_moved_by_a_factor_of_ten_both_ways(
     assert ROUGH.task("test", "cpu").smoothness == 0
 
 
+def first_gradients(task):
+    """Root mean square of ∇f where five pictures begin, whatever they shall become."""
+    found = []
+    for k in range(5):
+        problem = task.sample(gen := seeded(k))
+        (d,) = problem.batches(1, gen)
+        found.append(torch.func.grad(problem.loss)(problem.params, d)["picture"].square().mean().sqrt())
+    return torch.stack(found)
+
+
+@needs_data
+def test_in_the_other_unit_the_first_gradients_are_as_long_as_those_of_the_network_of_meta_training():
+    home, other, rescaled = (one.task("test", "cpu") for one in (HOME, OTHER_NETWORK, OTHER_UNIT))
+    assert OTHER_UNIT.unit * rescaled.factor == pytest.approx(1)  # and are told in the old one
+    torch.testing.assert_close(rescaled.factor * first_gradients(other), first_gradients(rescaled))
+    assert first_gradients(rescaled).mean() == pytest.approx(float(first_gradients(home).mean()), rel=0.1)
+    assert first_gradients(other).mean() > 100 * first_gradients(home).mean()
+
+
 def test_the_atlas_has_the_recipe_and_every_trial_once():
     assert ATLAS[0].trial is HOME
     assert {cell.trial.name for cell in ATLAS} == {HOME.name, *(one.name for one in STRETCHED)}
@@ -75,7 +113,7 @@ def test_the_atlas_has_the_recipe_and_every_trial_once():
 @needs_data
 @every_trial
 def test_photographs_have_the_side_that_is_said_and_rates_are_tuned_on_others(one):
-    tuning, test = (one.task(split, "cpu").contents for split in ("validation", "test"))
+    tuning, test = (easel_of(one, split).contents for split in ("validation", "test"))
     side = {"neural-art-new-style": 128, "neural-art-256": 256}.get(one.name, 64)
     assert tuning.shape == (SETS["validation"], 3, side, side)
     assert test.shape == (SETS["test"], 3, side, side)
@@ -86,7 +124,7 @@ def test_photographs_have_the_side_that_is_said_and_rates_are_tuned_on_others(on
 @needs_data
 @every_trial
 def test_a_painting_is_twice_as_wide_as_the_picture(one):
-    task = one.task("test", "cpu")
+    task = easel_of(one, "test")
     assert task.style.shape[-1] == 2 * task.contents.shape[-1]
 
 

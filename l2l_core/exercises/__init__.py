@@ -9,9 +9,10 @@ from typing import Any
 
 from l2l_core.exercises.experiments import CHECKS as EXPERIMENTS
 from l2l_core.exercises.foundations import CHECKS as FOUNDATIONS
+from l2l_core.exercises.pictures import CHECKS as PICTURES
 from l2l_core.exercises.practice import CHECKS as PRACTICE
 
-CHECKS = {**FOUNDATIONS, **EXPERIMENTS, **PRACTICE}
+CHECKS = {**FOUNDATIONS, **EXPERIMENTS, **PICTURES, **PRACTICE}
 """By exercise, "<page>-<number>": a function from an answer to what is off in it, None where nothing is."""
 
 
