@@ -70,6 +70,6 @@ def test_a_budget_ends_with_a_validation():
 def test_rules_have_names_of_their_own_in_the_package():
     names = [one.shipped or f"{one.name}-lstm" for one in RECIPES.values()]
     assert len(set(names)) == len(names)
-    variants = ("-sub5", "-sub2", "-shared", "-late")
+    variants = ("-sub5", "-sub2", "-shared", "-late", "-late-clipped")
     expected = {"cifar-lstm", *(f"cifar-lstm{variant}" for variant in variants), "cifar-quick-lstm"}
     assert {name for name in names if name.startswith("cifar")} == expected
