@@ -1,7 +1,7 @@
 """Loss curves of any rule on any number of problems that are the same for every rule."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -38,18 +38,20 @@ def evaluate(
 ) -> Tensor:
     """Losses f(θ_t), t = 0 … steps, on fresh problems of `task`: `[problems, steps+1]`.
 
-    Problem i = first, first + 1, …, its start and its minibatches depend on (seed, i) alone, so that two rules given
-    the same seed are compared on the same problems. `phi` replaces the rule's own weights; `horizon` is what rules with
-    a schedule are told (default: `steps`). At most about `coordinates`
-    coordinates run at once. `progress` labels a bar.
+    Problem i = first, first + 1, … is `task.problem(i, gen)`: its start and its minibatches depend on (seed, i) alone,
+    so that two rules given the same seed are compared on the same problems. `phi` replaces the rule's own weights;
+    `horizon` is what rules with a schedule are told (default: `steps`). At most about `coordinates` coordinates run at
+    once. `progress` labels a bar.
     """
     if problems < 1 or steps < 1:
         raise ValueError(f"there is nothing to run: problems = {problems}, steps = {steps}")
     phi = dict(rule.named_parameters()) if phi is None else phi
+    which, size = range(first, first + problems), fitting(task, coordinates)
     curves, ends = [], [*range(PIECE, steps, PIECE), steps]
     with torch.no_grad(), tqdm(total=problems, desc=progress, disable=progress is None, leave=False) as bar:
-        for some in _chunks(task, range(first, first + problems), coordinates, seed):
-            pieces = _run(Unroll(rule, horizon or steps), phi, some, ends, task)
+        for start in range(0, problems, size):
+            some = which[start : start + size]
+            pieces = _run(Unroll(rule, horizon or steps), phi, task, some, seed, ends)
             curves.append(torch.cat([losses for losses, _ in pieces], 1))
             bar.update(len(some))
     return torch.cat(curves)
@@ -69,7 +71,7 @@ def snapshots(
     unroll, phi = Unroll(rule, horizon or marks[-1]), dict(rule.named_parameters())
     ends = sorted({*marks, *range(PIECE, marks[-1], PIECE)})
     for i in range(problems):
-        points = _run(unroll, phi, [generator("problem", seed, i)], ends, task)
+        points = _run(unroll, phi, task, [i], seed, ends)
         yield [map_tree(lambda p: p[0], carry.params) for _, carry in points if carry.step in marks]
 
 
@@ -79,17 +81,12 @@ def fitting(task: Task, coordinates: int) -> int:
     return int(min(max(1, coordinates // size), task.together))
 
 
-def _chunks(task: Task, problems: range, coordinates: int, seed: object) -> Iterator[list[torch.Generator]]:
-    size = fitting(task, coordinates)
-    for start in range(0, len(problems), size):
-        yield [generator("problem", seed, i) for i in problems[start : start + size]]
-
-
 def _run(
-    unroll: Unroll, phi: Params, gens: list[torch.Generator], ends: list[int], task: Task
+    unroll: Unroll, phi: Params, task: Task, which: Sequence[int], seed: object, ends: list[int]
 ) -> Iterator[tuple[Tensor, Carry]]:
     """The start, then piece after piece of a run: its losses `[b, ·]` and where it stands at each of the `ends`."""
-    problems = [task.sample(gen) for gen in gens]
+    gens = [generator("problem", seed, i) for i in which]
+    problems = [task.problem(i, gen) for i, gen in zip(which, gens, strict=True)]
 
     def minibatches(t: int) -> Batch:
         return stack([p.batches(t, gen) for p, gen in zip(problems, gens, strict=True)])

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from l2l_core.images import load_image, square
+from l2l_core.images import load_image, loaded, square
+from l2l_core.store import read_json
 
 SETS = {"train": 1800, "validation": 20, "test": 100}
 """Photographs a set, as in Andrychowicz et al. 2016, §3.4."""
@@ -31,6 +32,10 @@ PAINTINGS = {
     "kandinsky": "Wassily Kandinsky, Composition VII, 1913",
 }
 """The paintings of `$L2L_DATA/style`, all in the public domain, by name."""
+
+
+THUMBNAILS = Path(__file__).parent / "results" / "neural-art" / "pictures.json"
+"""Where `python -m l2l_core.pictures` has stored every painting, 128 pixels wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +100,10 @@ def _archived(folder: Path, split: str, side: int) -> Pictures:
     part = "content256/" if larger else f"content64/{'valid' if split == 'validation' else split}/"
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         members = sorted((m for m in archive if m.isfile() and m.name.startswith(part)), key=lambda m: m.name)
-        if larger:  # sorted by what they show, of which validation takes every sixth
+        if larger:  # sorted by what they show: validation takes every sixth, and the first few are any few
             members = [m for k, m in enumerate(members) if (k % 6 == 5) == (split == "validation")]
+            order = torch.randperm(len(members), generator=torch.Generator().manual_seed(0))
+            members = [members[k] for k in order]
         pictures = [square(load_image(archive.extractfile(m)), side) for m in members]
     return Pictures(torch.stack(pictures), tuple(Path(m.name).stem for m in members), "ImageNet")
 
@@ -106,13 +113,14 @@ def _stand_in(split: str, side: int) -> Pictures:
     print(f"No photographs here: running on the {source}. Numbers will differ from the book's.")
     sys.stdout.flush()
     gen = torch.Generator().manual_seed(list(SETS).index(split))
-    wholes, cuts = samples(), []
-    for k in range(min(SETS[split], 40)):
-        whole = wholes[0 if split != "test" else 1]
-        edge = int(torch.randint(150, 400, (), generator=gen))
-        top, left = (int(torch.randint(0, size - edge, (), generator=gen)) for size in whole.shape[1:])
-        cuts.append((f"cut {k}", square(whole[:, top : top + edge, left : left + edge], side)))
-    return Pictures(torch.stack([cut for _, cut in cuts]), tuple(name for name, _ in cuts), source)
+    temple, flower = samples()
+    whole = {"train": temple[:, :, :400], "validation": temple[:, :, 400:], "test": flower}[split]
+    cuts = []
+    for _ in range(min(SETS[split], 40)):
+        edge = int(torch.randint(100, 240, (), generator=gen))
+        top, left = (int(torch.randint(0, size - edge + 1, (), generator=gen)) for size in whole.shape[1:])
+        cuts.append(square(whole[:, top : top + edge, left : left + edge], side))
+    return Pictures(torch.stack(cuts), tuple(f"cut {k}" for k in range(len(cuts))), source)
 
 
 @cache
@@ -130,15 +138,17 @@ def samples() -> tuple[Tensor, Tensor]:
 def painting(name: str, side: int) -> Tensor:
     """The square in the middle of a painting, `[3, side, side]`; one of `PAINTINGS`, from `$L2L_DATA/style`.
 
-    Without L2L_DATA scikit-learn's flower is taken for it, and that is said. Raises ValueError for an unknown painting,
-    FileNotFoundError if L2L_DATA is set but incomplete.
+    Without L2L_DATA from the thumbnails that come with the book, which is said where they are enlarged. Raises
+    ValueError for an unknown painting, FileNotFoundError if L2L_DATA is set but incomplete.
     """
     if name not in PAINTINGS:
         raise ValueError(f"unknown painting {name!r}; there are {', '.join(PAINTINGS)}")
     named = os.environ.get("L2L_DATA")
     if not named:
-        print(f"No painting {name!r} here: scikit-learn's photograph of a flower stands in for it.")
-        return square(samples()[1], side)
+        thumbnail = loaded(read_json(THUMBNAILS)["paintings"][name])
+        if side > len(thumbnail[0]):
+            print(f"The painting {name!r} is {len(thumbnail[0])} pixels wide here; it is enlarged to {side}.")
+        return square(thumbnail, side)
     path = Path(named) / "style" / f"{name}.jpg"
     if not path.exists():
         raise FileNotFoundError(f"L2L_DATA is set, but {path.parent} lacks {path.name}")

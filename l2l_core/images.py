@@ -1,7 +1,9 @@
 """Pictures from anywhere as tensors: whatever a reader gives, three colours in [0, 1] come out, or a clear error."""
 
+import base64
+import io
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -18,9 +20,12 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
     Grey pictures and palettes become coloured, transparent parts white, depths of 16 bits are scaled, and a camera's
     orientation is honoured. Pixels that are floating-point numbers lie in [0, 1] already.
 
-    Raises FileNotFoundError if there is no such file, ValueError for what is no picture, is truncated, has values out
-    of range, or more than `MOST_PIXELS` pixels, ImportError without Pillow.
+    Raises TypeError for what is no file, FileNotFoundError if there is none of that name, ValueError for what is no
+    picture, is truncated, has values out of range, or more than `MOST_PIXELS` pixels, ImportError without Pillow.
     """
+    if not isinstance(source, str | Path) and not hasattr(source, "read"):
+        array = "an array [height, width, 3] of bytes is torch.from_numpy(array).permute(2, 0, 1) / 255"
+        raise TypeError(f"expected a picture file or its name, got {type(source).__name__}; {array}")
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
@@ -60,12 +65,18 @@ def _deep(values: np.ndarray, top: int, name: str) -> Tensor:
 def square(image: Tensor, side: int) -> Tensor:
     """The square in the middle of `[3, height, width]`, resized to `[3, side, side]` with its details averaged.
 
-    Raises ValueError for a tensor of another shape, of integers or without pixels, or for `side` < 1.
+    Raises TypeError for what is no tensor; ValueError for one of another shape, of integers, without pixels or with
+    values beyond [0, 1], or for `side` < 1.
     """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"expected a picture as a tensor [3, height, width] in [0, 1], got {type(image).__name__}")
     if image.dim() != 3 or len(image) != 3 or not image.numel() or side < 1:
         raise ValueError(f"expected a picture [3, height, width] and a side of 1 or more, got {[*image.shape]}, {side}")
     if not image.is_floating_point():
         raise ValueError(f"expected colours in [0, 1], got {image.dtype}; divide by 255")
+    low, high = image.aminmax()
+    if not (low >= 0 and high <= 1):  # so that NaN is refused too
+        raise ValueError(f"expected colours in [0, 1], got {float(low):g} … {float(high):g}")
     short = min(image.shape[1:])
     top, left = ((edge - short) // 2 for edge in image.shape[1:])
     middle = image[None, :, top : top + short, left : left + short]
@@ -78,3 +89,24 @@ def shown(image: Tensor) -> np.ndarray:
     if not image.isfinite().all():
         raise ValueError(f"{int((~image.isfinite()).sum())} values of the picture are not finite")
     return image.detach().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+
+
+def encoded(picture: Tensor, width: int | None = None, **settings: Any) -> bytes:
+    """A picture, clipped to [0, 1], as a file: PNG, or what `settings` of Pillow's `save` say; enlarged to `width`."""
+    from PIL import Image
+
+    found, file = Image.fromarray((255 * shown(picture) + 0.5).astype("uint8")), io.BytesIO()
+    if width:
+        found = found.resize((width, width * found.height // found.width), Image.Resampling.NEAREST)
+    found.save(file, **{"format": "PNG", **settings})
+    return file.getvalue()
+
+
+def stored(picture: Tensor, quality: int = 85) -> str:
+    """A picture as text, two or three thousand characters at 64 pixels; `loaded` is the inverse but for `quality`."""
+    return base64.b64encode(encoded(picture, format="WEBP", quality=quality, method=6)).decode()
+
+
+def loaded(text: str) -> Tensor:
+    """`[3, height, width]` in [0, 1] from what `stored` returned."""
+    return load_image(io.BytesIO(base64.b64decode(text)))

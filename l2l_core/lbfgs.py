@@ -22,72 +22,80 @@ from l2l_core.trials import Trial
 
 
 class Descent(NamedTuple):
-    """The lowest loss `[t+1]` among the first 1 … t+1 points evaluated, and that point at some t."""
+    """The lowest loss `[t+1]` among the first 1 … t+1 points evaluated, that point at some t, and how many there were.
+
+    `evaluated` may be less than asked for, where it could go no further, or more: a line search ends when it will.
+    """
 
     losses: Tensor
     points: dict[int, Params]
+    evaluated: int
 
 
 def lbfgs(loss: Callable[[Params], Tensor], start: Params, evaluations: int, marks: Sequence[int] = ()) -> Descent:
     """PyTorch's L-BFGS with a strong-Wolfe line search and 100 pairs of memory, after 0 … `evaluations` gradients.
 
     A rule's f(θ_t) has taken the gradients at θ_0 … θ_{t−1}, and is the (t+1)-th value. Likewise here: entry t is the
-    lowest of t+1 values, those of a line search included, which is in its favour. Where it can go no further the last
-    entry is repeated. `points` holds where entry t was reached, for t in `marks`. Raises ValueError for
-    `evaluations` < 1 or a mark beyond.
+    lowest of t+1 values, those of a line search included, which is in its favour; one that is not finite is never the
+    lowest. Where it can go no further the last entry is repeated. `points` holds where entry t was reached, for t in
+    `marks`. Raises ValueError for `evaluations` < 1 or a mark beyond, and FloatingPointError if the start has no
+    finite loss.
     """
     if evaluations < 1 or not all(0 <= mark <= evaluations for mark in marks):
         raise ValueError(f"evaluations are 1 or more and marks among them, got {evaluations} and {[*marks]}")
     theta = {name: p.detach().clone().requires_grad_() for name, p in start.items()}
-    values: list[float] = []
+    values: list[float] = []  # the lowest so far, entry by entry
     points: dict[int, Params] = {}
-    best = map_tree(torch.clone, start)
+    best, evaluated = map_tree(torch.clone, start), 0
 
     def closure() -> Tensor:
-        nonlocal best
+        nonlocal best, evaluated
         optimizer.zero_grad()
         value = loss(theta)
+        if not evaluated and not value.isfinite():
+            raise FloatingPointError(f"the loss is {float(value.detach())} where L-BFGS begins")
         value.backward()
+        evaluated += 1
         if len(values) <= evaluations:
-            if float(value.detach()) < min(values, default=torch.inf):
-                best = {name: p.detach().clone() for name, p in theta.items()}
-            values.append(float(value.detach()))
-            if len(values) - 1 in marks:
-                points[len(values) - 1] = best
+            lowest = values[-1] if values else torch.inf
+            if value.isfinite() and float(value.detach()) < lowest:
+                best, lowest = {name: p.detach().clone() for name, p in theta.items()}, float(value.detach())
+            if len(values) in marks:
+                points[len(values)] = best
+            values.append(lowest)
         return value
 
     settings = {"max_iter": evaluations, "max_eval": evaluations + 1, "tolerance_grad": 0, "tolerance_change": 0}
     optimizer = torch.optim.LBFGS([*theta.values()], line_search_fn="strong_wolfe", **settings)
     optimizer.step(closure)
-    values += values[-1:] * (evaluations + 1 - len(values))
-    lowest = torch.tensor(values, dtype=torch.float64).cummin(0).values
-    return Descent(lowest, {mark: points.get(mark, best) for mark in marks})
+    losses = torch.tensor(values + values[-1:] * (evaluations + 1 - len(values)), dtype=torch.float64)
+    return Descent(losses, {mark: points.get(mark, best) for mark in marks}, evaluated)
 
 
 def measure(chosen: Trial, scale: str = "paper") -> dict[str, Any]:
-    """Its curves on the test problems of a trial, the same as in the trial's report, and seconds an evaluation.
+    """Its curves on the test problems of a trial, the same as in the trial's report, and processor seconds a gradient.
 
     Raises ValueError for a trial whose problems have minibatches: L-BFGS wants one loss.
     """
     chosen, problems = chosen.at_scale(scale), chosen.budget(scale).test_problems
-    task, curves, begun = chosen.task("test", "cpu"), [], process_time()
+    task, curves, spent, evaluated = chosen.task("test", "cpu"), [], 0.0, 0
     for k in range(problems):
         gen = generator("problem", f"{chosen.family}/test", k)
-        problem = task.sample(gen)
+        problem = task.problem(k, gen)
         batches = problem.batches(2, gen)
         if not batches[0].equal(batches[1]):
             raise ValueError(f"the problems of {chosen.name!r} have minibatches, which L-BFGS does not take")
-        curves.append(
-            lbfgs(lambda theta, f=problem.loss, d=batches[0]: f(theta, d), problem.params, chosen.test_steps).losses
-        )
-    seconds = (process_time() - begun) / problems / (chosen.test_steps + 1)
-    found = summary(chosen, chosen.unit * torch.stack(curves))
+        begun = process_time()
+        found = lbfgs(lambda theta, f=problem.loss, d=batches[0]: f(theta, d), problem.params, chosen.test_steps)
+        spent += process_time() - begun
+        evaluated += found.evaluated
+        curves.append(found.losses)
     return {
         "recipe": chosen.name,
         "problems": problems,
         "steps": chosen.kept,
-        "seconds": float(f"{seconds:.3g}"),
-        **found,
+        "seconds": float(f"{spent / evaluated:.3g}"),
+        **summary(chosen, chosen.unit * torch.stack(curves)),
     }
 
 

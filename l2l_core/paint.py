@@ -1,7 +1,6 @@
 """Paint any photograph like any painting, by any rule, and watch."""
 
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from l2l_core.evaluation import generator
 from l2l_core.gallery import PAINTINGS, painting
-from l2l_core.images import load_image, shown, square
+from l2l_core.images import load_image, square
 from l2l_core.perceptual_weights import present
 from l2l_core.recipes.neural_art import LAYERS
 from l2l_core.rule import Rule
@@ -77,17 +76,6 @@ def paint(task: NeuralArt, rule: Rule, steps: int = 128, *, every: int = 8, seed
         if not carry.params["picture"].isfinite().all():
             raise FloatingPointError(f"the picture is not finite after {carry.step} steps: this rule diverges on it")
         yield Stroke(carry.step, float(carry.loss), carry.params["picture"][0])
-
-
-def encoded(picture: Tensor, width: int | None = None, **settings: Any) -> bytes:
-    """A picture, clipped to [0, 1], as a file: PNG, or what `settings` of Pillow's `save` say; enlarged to `width`."""
-    from PIL import Image
-
-    found, file = Image.fromarray((255 * shown(picture) + 0.5).astype("uint8")), BytesIO()
-    if width:
-        found = found.resize((width, width * found.height // found.width), Image.Resampling.NEAREST)
-    found.save(file, **{"format": "PNG", **settings})
-    return file.getvalue()
 
 
 def _read(picture: Picture) -> Tensor:

@@ -4,8 +4,6 @@ Photographs are scikit-learn's two samples, which no set of the experiment conta
 in the public domain. So a page can be redrawn where there is neither data nor network.
 """
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +17,9 @@ from l2l_core import kernel
 from l2l_core.claims import RESULTS
 from l2l_core.evaluation import generator
 from l2l_core.gallery import PAINTINGS, painting, samples
-from l2l_core.heldout import seconds_a_step
-from l2l_core.images import load_image, square
-from l2l_core.lbfgs import lbfgs
-from l2l_core.paint import encoded, paint
+from l2l_core.images import square, stored
+from l2l_core.lbfgs import Descent, lbfgs
+from l2l_core.paint import paint
 from l2l_core.recipes.neural_art import NEURAL_ART
 from l2l_core.rule import Rule
 from l2l_core.rules import RULES
@@ -34,9 +31,6 @@ from l2l_core.zoo import load_pretrained
 
 PHOTOGRAPHS = {"temple": 0, "flower": 1}
 """Scikit-learn's sample photographs by name, and their places in `samples`."""
-
-SMALL = {"format": "WEBP", "quality": 92, "method": 6}
-"""How pictures are stored: a few thousand bytes each."""
 
 
 class Wall(NamedTuple):
@@ -72,21 +66,16 @@ def painted(task: NeuralArt, rule: Rule | None, steps: Sequence[int]) -> dict[in
     if rule is not None:
         strokes = paint(task, rule, max(steps), every=1)
         return {stroke.step: (stroke.loss, stroke.picture) for stroke in strokes if stroke.step in steps}
-    gen = generator("paint", 0)
-    problem = task.problem(0, gen)
-    target = problem.batches(1, gen)[0]
-    found = lbfgs(lambda theta: problem.loss(theta, target), problem.params, max(steps), steps)
+    found = _descent(task, steps)
     return {t: (float(found.losses[t]), point["picture"]) for t, point in found.points.items()}
 
 
-def stored(picture: Tensor) -> str:
-    """A picture as text; `loaded` is the inverse, but for what compression loses."""
-    return base64.b64encode(encoded(picture, **SMALL)).decode()
-
-
-def loaded(text: str) -> Tensor:
-    """`[3, side, side]` in [0, 1] from what `stored` returned."""
-    return load_image(io.BytesIO(base64.b64decode(text)))
+def _descent(task: NeuralArt, steps: Sequence[int]) -> Descent:
+    """L-BFGS from where `paint` begins."""
+    gen = generator("paint", 0)
+    problem = task.problem(0, gen)
+    target = problem.batches(1, gen)[0]
+    return lbfgs(lambda theta: problem.loss(theta, target), problem.params, max(steps), steps)
 
 
 def hang(walls: Sequence[Wall], rules: Callable[[Trial, str], Rule | None]) -> list[dict[str, Any]]:
@@ -103,14 +92,27 @@ def hang(walls: Sequence[Wall], rules: Callable[[Trial, str], Rule | None]) -> l
     return entries
 
 
-def clock(chosen: Trial, rule: Rule, adam: Rule) -> dict[str, float]:
-    """Processor seconds that one gradient and the step it is for take, by rule: the trial's own size, one picture."""
-    found = {"lstm": seconds_a_step(chosen, rule), "adam": seconds_a_step(chosen, adam)}
-    task = easel_of(chosen, "temple")
-    painted(task, None, (1,))  # PyTorch loads a good part of itself when an optimizer first steps
-    begun = process_time()
-    painted(task, None, (50,))
-    return {**found, "lbfgs": float(f"{(process_time() - begun) / 51:.3g}")}
+def clock(task: NeuralArt, rules: dict[str, Rule | None], lengths: tuple[int, int] = (10, 60)) -> dict[str, float]:
+    """Processor seconds of one gradient and of the step it is for, by rule; None is L-BFGS, as in `painted`.
+
+    What the longer of two runs takes more, over the gradients that it takes more, so that the problem's own making
+    cancels. Of three rounds, in which the rules take turns, the smallest of either run.
+    """
+
+    def run(rule: Rule | None, length: int) -> tuple[float, int]:
+        begun = process_time()
+        if rule is None:
+            made = _descent(task, (length,)).evaluated
+        else:
+            made = [*paint(task, rule, length, every=length)][-1].step + 1
+        return process_time() - begun, made
+
+    rounds = [{name: [run(rule, n) for n in lengths] for name, rule in rules.items()} for _ in range(3)]
+    found = {}
+    for name in rules:
+        (short, few), (long, many) = (min(one[name][k] for one in rounds) for k in (0, 1))
+        found[name] = float(f"{(long - short) / (many - few):.3g}")
+    return found
 
 
 def main() -> None:
@@ -124,14 +126,14 @@ def main() -> None:
         return learned if name == "lstm" else None
 
     with kernel.enabled():
-        seconds = clock(home, learned, rules(home, "adam"))
+        seconds = clock(easel_of(home, "temple"), {name: rules(home, name) for name in ALL})
         entries = hang(WALLS, rules)
         # as many steps as the learned rule's 128 take time
         for name in ("adam", "lbfgs"):
             steps = (max(1, round(128 * seconds["lstm"] / seconds[name])),)
             entries += [{**one, "equal": "seconds"} for one in hang([Wall(home, ("temple",), (name,), steps)], rules)]
     found = {"command": "python -m l2l_core.pictures", "rule": "neural-art-lstm", "seconds": seconds}
-    found["paintings"] = {name: stored(painting(name, 128)) for name in PAINTINGS}
+    found["paintings"] = {name: stored(painting(name, 128), 95) for name in PAINTINGS}
     path = Path("results") / home.name / "pictures.json"
     write_json(path, {**found, "pictures": entries})
     print(f"{path}: {len(entries)} pictures, {path.stat().st_size / 1e3:.0f} kB")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from l2l_core.images import shown
-from l2l_core.paint import Picture, Stroke, canvas, encoded, paint
+from l2l_core.images import encoded, shown
+from l2l_core.paint import Picture, Stroke, canvas, paint
 from l2l_core.plotting import GREY
 from l2l_core.rule import Rule
 
@@ -74,7 +74,8 @@ def studio(
                 said.value = f"step {stroke.step}, f = {stroke.loss:.3g}"
         except (ValueError, OSError, FloatingPointError) as error:
             said.value = str(error)
-        button.disabled = False
+        finally:
+            button.disabled = False
 
     button.on_click(work)
     display(ipywidgets.VBox([*sliders.values(), button, picture, said]))

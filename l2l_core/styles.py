@@ -56,12 +56,12 @@ STYLES: dict[str, Transfer] = {
 }
 """Every other painting there is, at 64×64."""
 
-LARGER = _painted("256", "Four times the side", ADAM, tuning=2, test=5, side=256)
+LARGER = _painted("256", "Four times the side", ADAM, tuning=2, side=256)
 
 OTHER_NETWORK = _painted("squeezenet", "Another perceptual network", ADAM, network="squeezenet")
 
 ITS_UNIT = 0.0036
-"""What SqueezeNet's loss is multiplied by for its first gradients to be as long as VGG's, on a test photograph."""
+"""What SqueezeNet's loss is multiplied by for its first gradients to be as long as VGG's on validation photographs."""
 
 OTHER_UNIT = _painted(
     "squeezenet-rescaled",
@@ -85,7 +85,6 @@ LONGER = _painted(
     "For 1,000 steps instead of 128",
     {"adam": RATES["adam"], "adam-cosine": RATES["adam-cosine"]},
     tuning=2,
-    test=5,
     steps=1000,
 )
 

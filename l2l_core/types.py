@@ -58,3 +58,7 @@ class Task(ABC):
     @abstractmethod
     def sample(self, gen: torch.Generator) -> Optimizee:
         """Draw one problem. All chance comes from `gen`."""
+
+    def problem(self, k: int, gen: torch.Generator) -> Optimizee:
+        """Problem number `k` of a test: one that is drawn, unless the task has a set to go round."""
+        return self.sample(gen)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from l2l_core import gallery
-from l2l_core.gallery import PAINTINGS, SETS, painting, photographs, samples
+from l2l_core.gallery import PAINTINGS, SETS, painting, photographs
 
 needs_data = pytest.mark.skipif(not os.environ.get("L2L_DATA"), reason="L2L_DATA is not set")
 
@@ -102,12 +102,56 @@ def test_the_sets_of_a_download_never_meet(elsewhere, monkeypatch):
         photographs("test", 2)
 
 
-def test_without_any_data_cut_outs_stand_in_and_say_so(elsewhere, monkeypatch, capsys):
+@pytest.fixture
+def nowhere(elsewhere, monkeypatch):
+    """No data, and no way to fetch any."""
     monkeypatch.delenv("L2L_DATA")
+
+
+def test_without_any_data_cut_outs_stand_in_and_say_so(nowhere, capsys):
     found = {split: gallery._stand_in(split, 16) for split in SETS}
     assert "No photographs here: running on the stand-in" in capsys.readouterr().out
     assert all("stand-in" in one.source for one in found.values())
     pictures = [row.numpy().tobytes() for one in found.values() for row in one.pixels]
     assert len(set(pictures)) == len(pictures)
-    assert painting("wave", 16).equal(gallery.square(samples()[1], 16))
-    assert "a flower stands in for it" in capsys.readouterr().out
+
+
+def test_cut_outs_of_two_sets_share_no_pixel(nowhere, monkeypatch):
+    """Black to the left, white to the right, and one grey: each set sees one of them alone."""
+    left_and_right = (torch.arange(640) >= 400).float().expand(3, 427, 640)
+    monkeypatch.setattr(gallery, "samples", lambda: (left_and_right, torch.full((3, 427, 640), 0.5)))
+    for split, colour in zip(SETS, (0.0, 1.0, 0.5), strict=True):
+        found = gallery._stand_in(split, 16).pixels
+        torch.testing.assert_close(found, torch.full_like(found, colour))
+
+
+@pytest.mark.parametrize("name", PAINTINGS)
+def test_without_data_a_painting_is_its_own_thumbnail(nowhere, name, capsys):
+    found = painting(name, 128)
+    assert capsys.readouterr().out == ""
+    assert painting(name, 160).shape == (3, 160, 160)
+    assert f"{name!r} is 128 pixels wide here; it is enlarged to 160" in capsys.readouterr().out
+    # each is nearer to itself at another size than to any other
+    smaller = {other: painting(other, 32) for other in PAINTINGS}
+    averaged = torch.nn.functional.avg_pool2d(found, 4)
+    apart = {other: float((averaged - one).abs().mean()) for other, one in smaller.items()}
+    assert min(apart, key=apart.get) == name
+
+
+@needs_data
+@pytest.mark.parametrize("name", PAINTINGS)
+def test_a_thumbnail_is_the_painting(name, monkeypatch):
+    whole = painting(name, 128)
+    monkeypatch.delenv("L2L_DATA")
+    painting.cache_clear()
+    assert (painting(name, 128) - whole).abs().mean() < 0.03
+    painting.cache_clear()
+
+
+@needs_data
+def test_the_first_few_large_photographs_show_many_things():
+    """Names begin with what they show, in the order of a tree of kinds: animals first."""
+    first = [int(name[1:9]) for name in photographs("test", 128).names[:10]]
+    animals = sum(kind < 2_500_000 for kind in first)
+    assert first != sorted(first)
+    assert 0 < animals < 10

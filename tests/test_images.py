@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from l2l_core import images
-from l2l_core.images import load_image, shown, square
+from l2l_core.gallery import samples
+from l2l_core.images import encoded, load_image, loaded, shown, square, stored
 
 RED = (255, 0, 0)
 
@@ -98,9 +99,42 @@ def test_what_has_no_square_is_refused(shape, side):
         square(torch.zeros(3, 8, 8, dtype=torch.uint8), 4)
 
 
+@pytest.mark.parametrize("value", [200.0, -0.5, torch.nan, torch.inf])
+def test_colours_out_of_range_are_refused(value):
+    picture = torch.rand(3, 8, 8)
+    picture[1, 2, 3] = value
+    with pytest.raises(ValueError, match=r"expected colours in \[0, 1\], got .* … "):
+        square(picture, 4)
+
+
+def test_what_is_neither_a_file_nor_a_tensor_is_refused_and_told_how():
+    array = np.zeros((4, 4, 3), dtype=np.uint8)
+    with pytest.raises(TypeError, match=r"got ndarray; .* is torch\.from_numpy\(array\)\.permute\(2, 0, 1\) / 255"):
+        load_image(array)
+    assert square(torch.from_numpy(array).permute(2, 0, 1) / 255, 2).shape == (3, 2, 2)
+    with pytest.raises(TypeError, match=r"expected a picture as a tensor .*, got ndarray"):
+        square(array, 4)
+
+
 def test_what_is_shown_is_finite_and_in_range():
     found = shown(torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1))
     assert found.tolist() == [[[0.0, 0.5, 1.0]]]
     for value in (torch.nan, torch.inf):
         with pytest.raises(ValueError, match="3 values of the picture are not finite"):
             shown(torch.full((3, 1, 1), value))
+
+
+def test_a_file_holds_the_picture_clipped_and_enlarged():
+    picture = torch.tensor([-1.0, 0.5, 2.0]).view(3, 1, 1).expand(3, 4, 4)
+    found = load_image(io.BytesIO(encoded(picture, 8)))
+    assert found.shape == (3, 8, 8)
+    torch.testing.assert_close(found[:, 0, 0], torch.tensor([0.0, 0.5, 1.0]), atol=1 / 255, rtol=0)
+    assert encoded(picture, format="JPEG")[:2] == b"\xff\xd8"
+
+
+def test_a_stored_picture_is_small_and_nearly_what_it_was():
+    picture = square(samples()[0], 64)
+    text = stored(picture)
+    assert len(text) < 4500
+    assert (loaded(text) - picture).abs().mean() < 0.03
+    assert loaded(stored(picture - 5)).max() < 0.02  # black is as dark as it gets

@@ -8,9 +8,9 @@ from conformance import seeded, small_lstm
 
 from l2l_core import LogSign, recipe, trial
 from l2l_core.gallery import samples
-from l2l_core.images import square
+from l2l_core.images import loaded, square
 from l2l_core.paint import canvas
-from l2l_core.pictures import PHOTOGRAPHS, WALLS, Wall, easel_of, hang, loaded, painted, stored
+from l2l_core.pictures import PHOTOGRAPHS, WALLS, Wall, clock, easel_of, hang, painted
 from l2l_core.rules import SGD, Adam
 from l2l_core.styles import WARM
 from l2l_core.tasks.neural_art import FromPhotograph
@@ -24,20 +24,49 @@ def task():
     return canvas(*pictures, 16, "random")
 
 
-def test_a_stored_picture_is_small_and_nearly_what_it_was():
-    picture = square(samples()[0], 64)
-    text = stored(picture)
-    assert len(text) < 6000
-    assert (loaded(text) - picture).abs().mean() < 0.03
-    assert loaded(stored(picture - 5)).max() < 0.02  # black is as dark as it gets
-
-
 def test_every_rule_begins_at_the_same_picture_and_is_seen_after_as_many_gradients(task):
     found = [painted(task, rule, (0, 2, 5)) for rule in (SGD(1e-6), Adam(0.02), small_lstm(features=LogSign()), None)]
     for one in found:
         assert [*one] == [0, 2, 5]
         assert one[0][1].equal(found[0][0][1])
         assert one[0][0] == pytest.approx(found[0][0][0], rel=1e-5)
+
+
+def test_a_picture_has_the_loss_that_is_told_of_it(task):
+    (target,) = task.problem(0, seeded()).batches(1, seeded())
+    for rule in (Adam(0.02), small_lstm(features=LogSign()), None):
+        for loss, picture in painted(task, rule, (0, 2, 5)).values():
+            assert float(task.loss({"picture": picture}, target)) == pytest.approx(loss, rel=1e-5)
+
+
+def test_adams_picture_after_five_gradients_is_that_of_a_loop_with_pytorchs_own(task):
+    (target,) = task.problem(0, seeded()).batches(1, seeded())
+    found = painted(task, Adam(0.02), (0, 5))
+    picture = torch.nn.Parameter(found[0][1].clone())
+    optimizer = torch.optim.Adam([picture], lr=0.02)
+    for _ in range(5):
+        optimizer.zero_grad()
+        task.loss({"picture": picture}, target).backward()
+        optimizer.step()
+    torch.testing.assert_close(found[5][1], picture.detach(), atol=1e-4, rtol=0)
+
+
+def test_the_clock_counts_what_a_longer_run_takes_more(task, monkeypatch):
+    """Where every evaluation of the loss takes a second, and making the problem a hundred."""
+    now, loss, problem = [0.0], type(task).loss, type(task).problem
+
+    def slow_loss(self, params, batch):
+        now[0] += 1
+        return loss(self, params, batch)
+
+    def slow_problem(self, k, gen):
+        now[0] += 100
+        return problem(self, k, gen)
+
+    monkeypatch.setattr(type(task), "loss", slow_loss)
+    monkeypatch.setattr(type(task), "problem", slow_problem)
+    monkeypatch.setattr("l2l_core.pictures.process_time", lambda: now[0])
+    assert clock(task, {"adam": Adam(0.02), "lbfgs": None}, (2, 7)) == {"adam": 1.0, "lbfgs": 1.0}
 
 
 def test_what_is_stored_are_trials_and_photographs_that_there_are():

@@ -65,9 +65,12 @@ class NeuralArt(Task):
         which = int(torch.randint(len(self.contents), (), generator=gen))
         return self.problem(which, gen)
 
-    def problem(self, which: int, gen: torch.Generator) -> Optimizee:
-        """The problem of the photograph number `which`; the start comes from `gen`."""
-        picture = self.contents[which].to(self.device)
+    def problem(self, k: int, gen: torch.Generator) -> Optimizee:
+        """The problem of photograph number `k`, round after round; the start comes from `gen`.
+
+        So a test on as many problems as there are photographs shows every one of them once.
+        """
+        picture = self.contents[k % len(self.contents)].to(self.device)
         with torch.no_grad():
             target = NETWORKS[self.network](self.weights, picture)[self.content_layer]
         params = to({"picture": self.start(picture.cpu(), gen)}, self.device)

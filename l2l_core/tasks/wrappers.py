@@ -1,5 +1,6 @@
 """Tasks made of tasks: the loss in other units, and gradients with noise."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,18 @@ class Wrapper(Task):
         """As many as of the inner task."""
         return self.task.together
 
+    @abstractmethod
+    def wrapped(self, inner: Optimizee, gen: torch.Generator) -> Optimizee:
+        """What becomes of a problem of the inner task; `gen` has drawn that before."""
+
+    def sample(self, gen: torch.Generator) -> Optimizee:
+        """Draw a problem of the inner task, and wrap it."""
+        return self.wrapped(self.task.sample(gen), gen)
+
+    def problem(self, k: int, gen: torch.Generator) -> Optimizee:
+        """Wrap problem number `k` of the inner task."""
+        return self.wrapped(self.task.problem(k, gen), gen)
+
 
 @dataclass(frozen=True)
 class Scaled(Wrapper):
@@ -41,9 +54,8 @@ class Scaled(Wrapper):
         if not self.factor > 0:
             raise ValueError(f"a unit is positive, got factor = {self.factor}")
 
-    def sample(self, gen: torch.Generator) -> Optimizee:
+    def wrapped(self, inner: Optimizee, gen: torch.Generator) -> Optimizee:
         """The inner problem with another loss."""
-        inner = self.task.sample(gen)
         return inner._replace(loss=lambda params, batch: self.factor * inner.loss(params, batch))
 
 
@@ -63,9 +75,8 @@ class RandomlyScaled(Wrapper):
         if not 0 < self.low <= self.high:
             raise ValueError(f"units are positive and in order, got {self.low} … {self.high}")
 
-    def sample(self, gen: torch.Generator) -> Optimizee:
+    def wrapped(self, inner: Optimizee, gen: torch.Generator) -> Optimizee:
         """The inner problem in a unit that `gen` draws; it is the same at every minibatch."""
-        inner = self.task.sample(gen)
         share = float(torch.rand((), generator=gen, dtype=torch.float64))
         factor = self.low * (self.high / self.low) ** share
         like = next(iter(inner.params.values()))
@@ -97,9 +108,8 @@ class Noisy(Wrapper):
         if not self.std >= 0:
             raise ValueError(f"a standard deviation is not negative, got {self.std}")
 
-    def sample(self, gen: torch.Generator) -> Optimizee:
+    def wrapped(self, inner: Optimizee, gen: torch.Generator) -> Optimizee:
         """The inner problem; its minibatches come with z, shaped as θ."""
-        inner = self.task.sample(gen)
 
         def batches(steps: int, gen: torch.Generator) -> tuple[Batch, Params]:
             def noise(p: Tensor) -> Tensor:

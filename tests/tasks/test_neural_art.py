@@ -7,8 +7,10 @@ import torch
 from conformance import assert_same, seeded
 from torch import nn
 
+from l2l_core.evaluation import evaluate, generator
 from l2l_core.images import shown
 from l2l_core.perceptual import VGG_LAYERS, gram, squeezenet, total_variation, vgg
+from l2l_core.rules import SGD
 from l2l_core.tasks.neural_art import FromPhotograph, NeuralArt
 from l2l_core.tree import stack
 from l2l_core.unroll import gradients
@@ -164,6 +166,29 @@ def test_problems_differ_in_photograph_and_start(task):
     count = starts.numel()
     assert abs(float(starts.mean()) - 0.5) < 4 * 0.1 / count**0.5
     assert abs(float(starts.std()) - 0.1) < 4 * 0.1 / (2 * count) ** 0.5
+
+
+def test_a_test_goes_round_its_photographs(task):
+    """As many problems as photographs show each of them once."""
+    shown = [float(task.problem(k, seeded(k)).batches(1, seeded())[0].sum()) for k in range(7)]
+    assert len({*shown[:3]}) == 3
+    assert shown == [*shown[:3], *shown[:3], shown[0]]
+    starts = [task.problem(k, seeded(k)).params["picture"] for k in (0, 3)]
+    assert not starts[0].equal(starts[1])
+
+
+def test_the_harness_goes_round_them_too(task, monkeypatch):
+    """Losses at the start, problem by problem, whatever chunks they are run in."""
+    weights = {name: w.float() for name, w in small_vgg().items()}
+    monkeypatch.setattr("l2l_core.tasks.neural_art.trained", lambda name: weights)
+    single = NeuralArt(task.contents.float(), task.style.float(), "made up")
+    found = evaluate(SGD(1e-3), single, 4, 1, seed="round", coordinates=1)[:, 0]
+    together = evaluate(SGD(1e-3), single, 4, 1, seed="round")[:, 0]
+    torch.testing.assert_close(found, together, rtol=1e-4, atol=0)
+    for k in range(4):
+        problem = single.problem(k, gen := generator("problem", "round", k))
+        (target,) = problem.batches(1, gen)
+        assert float(found[k]) == pytest.approx(float(single.loss(problem.params, target)), rel=1e-4)
 
 
 def test_what_is_no_picture_or_no_layer_is_refused(task):

@@ -52,6 +52,20 @@ def test_adam_does_not_see_the_unit_but_for_its_epsilon():
     torch.testing.assert_close(other / 8, plain, rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize(
+    "wrap", [lambda t: Scaled(t, 2.0), lambda t: RandomlyScaled(t, 1, 10), lambda t: Noisy(t, 0.1)]
+)
+def test_problem_number_k_of_a_wrapper_is_number_k_of_what_it_wraps(wrap):
+    class Numbered(Quadratic):
+        def problem(self, k, gen):
+            return self.sample(gen)._replace(params={"theta": torch.full((3,), float(k))})
+
+    assert [float(wrap(Numbered(3)).problem(k, seeded()).params["theta"][0]) for k in range(3)] == [0, 1, 2]
+    drawn, first = wrap(Quadratic(3)).sample(seeded()), wrap(Quadratic(3)).problem(0, seeded())
+    assert_same(drawn.params, first.params)
+    assert_same(drawn.batches(2, seeded()), first.batches(2, seeded()))
+
+
 def test_random_units_are_log_uniform_one_a_problem():
     task = RandomlyScaled(Quadratic(3), 0.1, 1000.0)
     gen, factors = seeded(), []
