@@ -100,8 +100,9 @@ def _archived(folder: Path, split: str, side: int) -> Pictures:
     part = "content256/" if larger else f"content64/{'valid' if split == 'validation' else split}/"
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         members = sorted((m for m in archive if m.isfile() and m.name.startswith(part)), key=lambda m: m.name)
-        if larger:  # sorted by what they show: validation takes every sixth, and the first few are any few
+        if larger:  # sorted by what they show, of which validation takes every sixth
             members = [m for k, m in enumerate(members) if (k % 6 == 5) == (split == "validation")]
+        if larger and split == "test":  # for a test goes through them in turn, and its first few should be any few
             order = torch.randperm(len(members), generator=torch.Generator().manual_seed(0))
             members = [members[k] for k in order]
         pictures = [square(load_image(archive.extractfile(m)), side) for m in members]

@@ -15,7 +15,7 @@ from torch import Tensor
 from l2l_core import kernel
 from l2l_core.baselines import Tuned, tune
 from l2l_core.cost import peak_mb
-from l2l_core.evaluation import at, evaluate, fitting
+from l2l_core.evaluation import at, evaluate, fitting, in_turn
 from l2l_core.experiment import trained_by
 from l2l_core.recipes import Recipe
 from l2l_core.rule import Rule
@@ -197,11 +197,17 @@ def _test_curves(
         path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
         if not path.exists():
             label = progress and f"testing {progress}, run {first} of {problems}"
-            settings = {"seed": f"{trial.family}/test", "first": first, "horizon": horizon, "coordinates": COORDINATES}
+            settings = {"seed": f"{trial.family}/test", "first": first, "draw": in_turn, "coordinates": COORDINATES}
             begun = time.process_time()
             with kernel.enabled(scale != "smoke"):
                 curves = evaluate(
-                    rule.to(device), task, facts["problems"], trial.test_steps, progress=label, **settings
+                    rule.to(device),
+                    task,
+                    facts["problems"],
+                    trial.test_steps,
+                    horizon=horizon,
+                    progress=label,
+                    **settings,
                 )
             known = {**facts, "task": described, "family": trial.family, "seconds": time.process_time() - begun}
             save_tensors(path, {"losses": curves}, known)

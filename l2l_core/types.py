@@ -60,5 +60,5 @@ class Task(ABC):
         """Draw one problem. All chance comes from `gen`."""
 
     def problem(self, k: int, gen: torch.Generator) -> Optimizee:
-        """Problem number `k` of a test: one that is drawn, unless the task has a set to go round."""
+        """Problem number `k` of a test: one that is drawn, unless the task has a finite set to go round."""
         return self.sample(gen)

@@ -7,7 +7,7 @@ import torch
 from conformance import seeded
 
 from l2l_core import trial
-from l2l_core.evaluation import evaluate, generator
+from l2l_core.evaluation import evaluate, generator, in_turn
 from l2l_core.lbfgs import lbfgs, measure
 from l2l_core.rules import SGD
 from l2l_core.tasks.neural_art import NeuralArt
@@ -111,7 +111,7 @@ def test_its_curves_are_those_of_the_trials_own_problems_in_the_trials_unit():
     settings = {"name": "two", "family": "two", "summary": "", "task": two_photographs, "baselines": {}, "unit": 2.0}
     chosen = Two(horizon=6, test_steps=6, scales=scales, **settings)
     found, task = measure(chosen, "smoke"), two_photographs("test", "cpu")
-    starts = 2 * evaluate(SGD(1e-6), task, 2, 1, seed="two/test")[:, 0]
+    starts = 2 * evaluate(SGD(1e-6), task, 2, 1, seed="two/test", draw=in_turn)[:, 0]
     assert float(starts.std()) > 0.01 * float(starts.mean())  # so that one for the other would be noticed
     assert found["mean"][0] == pytest.approx(float(starts.mean()), rel=1e-4)
     ends = []

@@ -6,6 +6,7 @@ from math import inf
 
 import pytest
 import torch
+from conformance import seeded
 from small_run import RECIPE, TINY, finished
 
 from l2l_core import RULES
@@ -13,7 +14,7 @@ from l2l_core import report as module
 from l2l_core.evaluation import evaluate
 from l2l_core.experiment import train_meta_seed, trained_by
 from l2l_core.recipes import fresh_rule, recipe
-from l2l_core.report import report, tune_baselines
+from l2l_core.report import _test_curves, report, tune_baselines
 from l2l_core.results import Results, obtain
 from l2l_core.rules import SGD, CoordinatewiseLSTM
 from l2l_core.store import load_tensors, read_json, save_tensors, write_json
@@ -49,6 +50,19 @@ def test_reported_curves_are_evaluations_on_the_test_problems_in_reported_units(
         torch.testing.assert_close(
             torch.tensor(curves["learned"][1][key]), ours.quantile(share, dim=0), rtol=1e-4, atol=0
         )
+
+
+def test_a_test_shows_the_problems_of_a_task_in_turn(tmp_path):
+    class Alternating(Quadratic):
+        def problem(self, k, gen):
+            return self.sample(seeded(k % 2))
+
+    chosen = replace(RECIPE, task=lambda split, device: Alternating())
+    curves, _ = _test_curves(chosen, "paper", SGD(0.01), 100, "cpu", tmp_path, None)
+    assert len(curves) == 4
+    assert curves[0].equal(curves[2])
+    assert curves[1].equal(curves[3])
+    assert not curves[0].equal(curves[1])
 
 
 def test_differences_are_paired_and_success_is_counted_against_the_best_baseline(run):

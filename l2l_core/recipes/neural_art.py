@@ -73,7 +73,7 @@ NEURAL_ART = (
         baselines=RATES,
         scales={
             "smoke": Budget(1, 1, b=1, validation_problems=1, tuning_problems=0, test_problems=1, seeds=1, steps=32),
-            "paper": Budget(1200, 120, b=1, validation_problems=20, tuning_problems=8, test_problems=100, seeds=3),
+            "paper": Budget(1200, 120, b=1, validation_problems=8, tuning_problems=8, test_problems=100, seeds=3),
         },
     ),
 )

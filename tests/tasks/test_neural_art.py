@@ -7,7 +7,7 @@ import torch
 from conformance import assert_same, seeded
 from torch import nn
 
-from l2l_core.evaluation import evaluate, generator
+from l2l_core.evaluation import evaluate, generator, in_turn
 from l2l_core.images import shown
 from l2l_core.perceptual import VGG_LAYERS, gram, squeezenet, total_variation, vgg
 from l2l_core.rules import SGD
@@ -182,8 +182,8 @@ def test_the_harness_goes_round_them_too(task, monkeypatch):
     weights = {name: w.float() for name, w in small_vgg().items()}
     monkeypatch.setattr("l2l_core.tasks.neural_art.trained", lambda name: weights)
     single = NeuralArt(task.contents.float(), task.style.float(), "made up")
-    found = evaluate(SGD(1e-3), single, 4, 1, seed="round", coordinates=1)[:, 0]
-    together = evaluate(SGD(1e-3), single, 4, 1, seed="round")[:, 0]
+    found = evaluate(SGD(1e-3), single, 4, 1, seed="round", draw=in_turn, coordinates=1)[:, 0]
+    together = evaluate(SGD(1e-3), single, 4, 1, seed="round", draw=in_turn)[:, 0]
     torch.testing.assert_close(found, together, rtol=1e-4, atol=0)
     for k in range(4):
         problem = single.problem(k, gen := generator("problem", "round", k))
