@@ -4,39 +4,23 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from l2l_core.images import encoded, shown
+from l2l_core.framing import Framed, Wall
+from l2l_core.images import encoded, stored
 from l2l_core.paint import Picture, Stroke, canvas, paint
-from l2l_core.plotting import GREY
 from l2l_core.rule import Rule
 
 SLIDERS = {"content": ("content_weight", 1.0), "style": ("style_weight", 10.0), "smoothness": ("smoothness", 3.0)}
 """What the reader moves: a weight of the loss, and where it stands in meta-training."""
 
 
-def strip(strokes: Iterator[Stroke], steps: tuple[int, ...]) -> Any:
-    """A figure of the pictures at some steps, in a row. Raises ValueError where a step was not among the strokes."""
-    import matplotlib.pyplot as plt
-
+def strip(strokes: Iterator[Stroke], steps: tuple[int, ...]) -> Wall:
+    """The pictures at some steps, in a row. Raises ValueError where a step was not among the strokes."""
     found = {stroke.step: stroke for stroke in strokes}
     if missing := [step for step in steps if step not in found]:
         raise ValueError(f"there is no picture at the steps {missing}; there are {[*found]}")
-    figure, axes = plt.subplots(1, len(steps), figsize=(1.5 * len(steps), 1.9), squeeze=False)
-    for ax, step in zip(axes[0], steps, strict=True):
-        frame(ax, shown(found[step].picture), f"step {step}")
-        ax.set_xlabel(f"f = {found[step].loss:.3g}", size="small", color=GREY)
-    return figure
-
-
-def frame(ax: Any, pixels: np.ndarray, title: str = "") -> None:
-    """Show one picture on matplotlib axes, its pixels as squares, without ticks, in 20 levels a colour."""
-    # a page stores its pictures: "none" keeps their own pixels, and noise of eight bits is twice as large a file
-    ax.imshow(np.round(19 * pixels) / 19, interpolation="none")
-    ax.set(xticks=[], yticks=[])
-    ax.set_title(title, size="small", loc="center")
-    for side in ax.spines.values():
-        side.set_visible(False)
+    words = {step: f"step {step}, f = {found[step].loss:.3g}" for step in steps}
+    pictures = [Framed(stored(found[t].picture), words[t], f"The picture at {words[t]}") for t in steps]
+    return Wall(pictures, len(steps))
 
 
 def studio(
@@ -51,11 +35,12 @@ def studio(
         import ipywidgets
     except ImportError:
         ipywidgets = None
+    from IPython.display import display
+
     if ipywidgets is None or os.environ.get("L2L_STATIC") == "1":
         strokes = paint(canvas(photograph, style, side), rule, steps, every=every)
-        strip(strokes, tuple(sorted({0, every, *(steps * k // 4 // every * every for k in (1, 2)), steps})))
+        display(strip(strokes, tuple(sorted({0, every, *(steps * k // 4 // every * every for k in (1, 2)), steps}))))
         return
-    from IPython.display import display
 
     def logarithmic(name: str, value: float) -> Any:
         return ipywidgets.FloatLogSlider(value, min=-2, max=3, step=0.25, description=name, continuous_update=False)

@@ -112,11 +112,15 @@ def test_figures_have_alternative_text(page):
     assert silent == []
 
 
-def test_html_is_a_slider_whose_every_frame_is_described(page):
+def test_html_is_a_slider_or_a_wall_whose_every_picture_is_described(page):
     shown = ["".join(o.data["text/html"]) for _, o in outputs(page) if "text/html" in o.get("data", {})]
-    assert [html[:100] for html in shown if not html.startswith('<div class="l2l-slider">')] == []
-    frames = [frame for html in shown for frame in BeautifulSoup(html, "html.parser").select("figure")]
-    assert [frame["aria-label"] for frame in frames if len(frame["aria-label"]) < 20] == []
+    parsed = [BeautifulSoup(html, "html.parser") for html in shown]
+    assert [
+        html[:100] for html in shown if not html.startswith(('<div class="l2l-slider">', '<div class="l2l-wall"'))
+    ] == []
+    frames = [frame["aria-label"] for html in parsed for frame in html.select(".l2l-slider figure")]
+    pictures = [picture["alt"] for html in parsed for picture in html.select("img")]
+    assert [text for text in frames + pictures if len(text) < 20] == []
 
 
 def test_figures_are_svg_without_a_date(page):
