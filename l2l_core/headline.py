@@ -10,9 +10,10 @@ def write_headline(path: Path) -> None:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    from l2l_core.plotting import curves, use_style
+    from l2l_core.plotting import curves, svg, use_style
     from l2l_core.recipes import recipe
     from l2l_core.results import obtain
+    from l2l_core.store import write_atomically
 
     use_style()
     fig, panels = plt.subplots(1, 2, figsize=(9, 3.8))
@@ -29,5 +30,5 @@ def write_headline(path: Path) -> None:
         ax.minorticks_off()
         curves(ax, {"lstm": learned, **shown}, centre="mean")
     panels[0].set_ylabel("mean loss over test problems")
-    fig.savefig(path, metadata={"Date": None})
+    write_atomically(path, svg(fig).encode())
     plt.close(fig)

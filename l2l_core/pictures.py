@@ -33,7 +33,7 @@ PHOTOGRAPHS = {"temple": 0, "flower": 1}
 """Scikit-learn's sample photographs by name, and their places in `samples`."""
 
 
-class Wall(NamedTuple):
+class Commission(NamedTuple):
     """Pictures of one trial: of which photographs, by which rules, after how many gradients."""
 
     trial: Trial
@@ -43,13 +43,13 @@ class Wall(NamedTuple):
 
 
 ALL = ("lstm", "adam", "lbfgs")
-GRID = tuple(Wall(one, ("temple", "flower"), ALL, (8, 32, 128)) for one in (NEURAL_ART[0], *STYLES.values()))
+GRID = tuple(Commission(one, ("temple", "flower"), ALL, (8, 32, 128)) for one in (NEURAL_ART[0], *STYLES.values()))
 """Every photograph like every painting, as in the paper's Fig. 9."""
-WALLS = (
+COMMISSIONS = (
     *GRID,
-    Wall(NEW_STYLE, ("temple",), ALL),
-    Wall(WARM, ("temple",), ("lstm",)),
-    Wall(OTHER_NETWORK, ("temple",), ("lstm",)),
+    Commission(NEW_STYLE, ("temple",), ALL),
+    Commission(WARM, ("temple",), ("lstm",)),
+    Commission(OTHER_NETWORK, ("temple",), ("lstm",)),
 )
 """Everything that is stored, but for what equal seconds ask for."""
 
@@ -78,17 +78,17 @@ def _descent(task: NeuralArt, steps: Sequence[int]) -> Descent:
     return lbfgs(lambda theta: problem.loss(theta, target), problem.params, max(steps), steps)
 
 
-def hang(walls: Sequence[Wall], rules: Callable[[Trial, str], Rule | None]) -> list[dict[str, Any]]:
-    """All pictures of some walls, each with what it shows; `rules(trial, name)` gives the rule, None for L-BFGS."""
+def hang(commissions: Sequence[Commission], rules: Callable[[Trial, str], Rule | None]) -> list[dict[str, Any]]:
+    """All pictures of some commissions, each with what it shows; `rules(trial, name)` gives the rule, None L-BFGS."""
     entries = []
-    for wall in walls:
-        for photograph in wall.photographs:
-            task = easel_of(wall.trial, photograph)
-            for name in wall.rules:
-                for step, (loss, picture) in painted(task, rules(wall.trial, name), wall.steps).items():
-                    facts = {"trial": wall.trial.name, "photograph": photograph, "rule": name, "step": step}
+    for one in commissions:
+        for photograph in one.photographs:
+            task = easel_of(one.trial, photograph)
+            for name in one.rules:
+                for step, (loss, picture) in painted(task, rules(one.trial, name), one.steps).items():
+                    facts = {"trial": one.trial.name, "photograph": photograph, "rule": name, "step": step}
                     entries.append({**facts, "loss": float(f"{loss:.4g}"), "file": stored(picture)})
-                print(wall.trial.name, photograph, name, flush=True)
+                print(one.trial.name, photograph, name, flush=True)
     return entries
 
 
@@ -127,12 +127,12 @@ def main() -> None:
 
     with kernel.enabled():
         seconds = clock(easel_of(home, "temple"), {name: rules(home, name) for name in ALL})
-        entries = hang(WALLS, rules)
+        entries = hang(COMMISSIONS, rules)
         # as many steps as the learned rule's 128 take time
         for name in ("adam", "lbfgs"):
             steps = (max(1, round(128 * seconds["lstm"] / seconds[name])),)
-            longer = [wall._replace(rules=(name,), steps=steps) for wall in GRID]
-            entries += [{**one, "equal": "seconds"} for one in hang(longer, rules)]
+            longer = [one._replace(rules=(name,), steps=steps) for one in GRID]
+            entries += [{**entry, "equal": "seconds"} for entry in hang(longer, rules)]
     found = {"command": "python -m l2l_core.pictures", "rule": "neural-art-lstm", "seconds": seconds}
     found["paintings"] = {name: stored(painting(name, 128), 95) for name in PAINTINGS}
     path = Path("results") / home.name / "pictures.json"

@@ -107,7 +107,7 @@ def write_picture(path: Path, content: dict[str, Any], name: str = PICTURED, ste
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    from l2l_core.plotting import GREY, colour, curves, use_style
+    from l2l_core.plotting import GREY, colour, curves, svg, use_style
 
     use_style()
     course, rates = COURSES[name], content["courses"]["random"]["rates"]
@@ -123,7 +123,7 @@ def write_picture(path: Path, content: dict[str, Any], name: str = PICTURED, ste
     chart.set(title=f"{course.title}: {steps} steps", xlim=course.window[0], ylim=course.window[1], aspect="equal")
     losses.set(yscale="log", xlabel="step", title="loss")
     curves(losses, {racer: values for racer, (_, values) in runs.items()})
-    fig.savefig(path, metadata={"Date": None})
+    write_atomically(path, svg(fig).encode())
     plt.close(fig)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
-from io import StringIO
 from typing import Any
+
+from l2l_core.plotting import svg
 
 # one frame is shown, the others are taken out of the page's flow; what the slider says aloud is the frame's value
 MOVE = """\
@@ -91,9 +92,7 @@ def slider(label: str, figures: Mapping[Any, Any], alts: Mapping[Any, str], star
 
 def _svg(figure: Any) -> str:
     """A figure as an SVG element that may stand in HTML: no prologue, no metadata, as wide as there is room for."""
-    file = StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    text = file.getvalue()
+    text = svg(figure)
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r"\n\s*", " ", text).strip()
     return text.replace("<svg", '<svg aria-hidden="true" style="max-width:100%;height:auto"', 1)

@@ -10,7 +10,7 @@ from l2l_core import LogSign, recipe, trial
 from l2l_core.gallery import samples
 from l2l_core.images import loaded, square
 from l2l_core.paint import canvas
-from l2l_core.pictures import PHOTOGRAPHS, WALLS, Wall, clock, easel_of, hang, painted
+from l2l_core.pictures import COMMISSIONS, PHOTOGRAPHS, Commission, clock, easel_of, hang, painted
 from l2l_core.rules import SGD, Adam
 from l2l_core.styles import WARM
 from l2l_core.tasks.neural_art import FromPhotograph
@@ -70,7 +70,7 @@ def test_the_clock_counts_what_a_longer_run_takes_more(task, monkeypatch):
 
 
 def test_what_is_stored_are_trials_and_photographs_that_there_are():
-    for wall in WALLS:
+    for wall in COMMISSIONS:
         assert trial(wall.trial.name) is wall.trial
         assert set(wall.photographs) <= set(PHOTOGRAPHS)
         assert max(wall.steps) <= wall.trial.test_steps
@@ -89,7 +89,9 @@ def test_a_trials_own_photographs_make_room_for_one_that_anyone_may_show():
 @needs_data
 def test_every_picture_says_what_it_shows():
     home = recipe("neural-art")
-    entries = hang([Wall(home, ("temple",), ("adam", "lbfgs"), (1, 2))], lambda _, name: {"adam": Adam(0.07)}.get(name))
+    entries = hang(
+        [Commission(home, ("temple",), ("adam", "lbfgs"), (1, 2))], lambda _, name: {"adam": Adam(0.07)}.get(name)
+    )
     told = [(e["trial"], e["photograph"], e["rule"], e["step"]) for e in entries]
     assert told == [("neural-art", "temple", name, step) for name in ("adam", "lbfgs") for step in (1, 2)]
     for entry in entries:

@@ -2,6 +2,7 @@
 
 import io
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +12,18 @@ mpl.use("agg")
 
 from matplotlib import pyplot as plt
 
-from l2l_core.plotting import COLOURS, colour, curves, label_lines, slide, use_style
+from l2l_core.plotting import (
+    COLOURS,
+    GREY,
+    colour,
+    curves,
+    label_lines,
+    legible,
+    legible_text,
+    slide,
+    svg,
+    use_style,
+)
 from l2l_core.rules import HAND_DESIGNED
 
 
@@ -35,6 +47,61 @@ def test_every_rule_has_a_colour_of_its_own():
 @pytest.mark.parametrize(("name", "rule"), [("Adam, tuned", "adam"), ("LSTM", "lstm"), ("adam-cosine", "adam-cosine")])
 def test_colour_is_found_by_the_first_word(name, rule):
     assert colour(name) == COLOURS[rule]
+
+
+def contrast(one, other):
+    """Of two colours, as WCAG 2.2 defines it."""
+
+    def luminance(paint):
+        channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(paint)]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+DARK = "#171614"
+"""A dark page, and by what it multiplies the colours of a figure: both are asked of the style sheet."""
+BRIGHTER = 1.3
+
+
+def brighter(paint):
+    return [min(BRIGHTER * channel, 1) for channel in mpl.colors.to_rgb(paint)]
+
+
+@pytest.mark.parametrize("paint", [*COLOURS.values(), GREY, "#56e0c9"])
+def test_text_of_any_colour_can_be_read_on_a_light_page_and_on_a_dark_one(paint):
+    ink = legible(paint)
+    assert contrast(ink, "white") >= 4.5
+    assert contrast(brighter(ink), DARK) >= 4.5
+    assert legible(ink) == ink
+    # the same hue: the channels keep their order
+    assert np.argsort(mpl.colors.to_rgb(ink)).tolist() == np.argsort(mpl.colors.to_rgb(paint)).tolist()
+
+
+@pytest.mark.parametrize("paint", COLOURS.values())
+def test_lines_stand_out_from_either_page(paint):
+    assert contrast(paint, "white") >= 2  # sky blue and orange are light; their names stand at their ends
+    assert contrast(brighter(paint), DARK) >= 3
+
+
+def test_the_style_sheet_says_the_same_of_a_dark_page():
+    style = (Path(__file__).parents[1] / "book" / "_static" / "custom.css").read_text()
+    assert f"--pst-color-background: {DARK};" in style
+    assert f"filter: brightness({BRIGHTER})" in style
+
+
+def test_in_a_drawing_the_text_is_legible_and_lines_keep_their_colours():
+    ax = plt.subplots()[1]
+    curves(ax, {"momentum": [1, 2, 3]})
+    ax.text(0, 1, "on a dark cell", color="white")
+    drawn = svg(ax.figure)
+    assert "stroke: #e69f00" in drawn
+    assert '<g style="fill: #e69f00' not in drawn
+    assert f'<g style="fill: {legible("#e69f00")}' in drawn
+    assert '<g style="fill: #ffffff' in drawn
+    assert "fill: #808080" not in drawn.replace("fill: #808080; stroke", "")  # ticks are no text
+    assert legible_text(drawn) == drawn
 
 
 def test_labels_stand_apart_and_in_the_order_of_the_lines():

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from l2l_core.plotting import COLOURS, curves, label_lines, use_style
+from l2l_core.plotting import COLOURS, curves, label_lines, svg, use_style
 from l2l_core.pocket.bench import STEPS, Steps
 from l2l_core.profiles import profile
+from l2l_core.store import write_atomically
 
 FACTORS = {"the fastest": 1, "within × 2": 2, "within × 4": 4, "at all": inf}
 """Rows at the end of the table: the share of all problems that are solved in so many times the fastest's steps."""
@@ -80,4 +81,4 @@ def write_plot(path: Path, baselines: Mapping[str, Steps], own: Mapping[str, Ste
         fig = Figure()
         FigureCanvasAgg(fig)
         draw(fig.subplots(), baselines, own)
-        fig.savefig(path, metadata={"Date": None})
+        write_atomically(path, svg(fig).encode())
