@@ -8,10 +8,9 @@ from html import escape
 from typing import NamedTuple
 
 LOOK = {
-    "div": "display:grid;grid-template-columns:repeat({columns},minmax(0,1fr));gap:.8em .6em;max-width:{width}em",
-    "figure": "margin:0",
+    "wall": "display:grid;grid-template-columns:repeat({columns},minmax(0,1fr));gap:.8em .6em;max-width:{width}em",
     "img": "width:100%;height:auto;display:block",
-    "figcaption": "font-family:sans-serif;font-size:.8em;line-height:1.35;margin-top:.25em",
+    "p": "font-family:sans-serif;font-size:.8em;line-height:1.35;margin:.25em 0 0",
 }
 """Inline, because a style sheet of the book does not reach Colab."""
 
@@ -44,7 +43,7 @@ class Wall:
         return f"<wall of {sum(bool(one.file) for one in self.pictures)} pictures, {self.columns} in a row>"
 
     def _repr_html_(self) -> str:
-        style = LOOK["div"].format(columns=self.columns, width=self.width)
+        style = LOOK["wall"].format(columns=self.columns, width=self.width)
         return f'<div class="l2l-wall" style="{style}">{"".join(map(_framed, self.pictures))}</div>'
 
 
@@ -52,5 +51,5 @@ def _framed(one: Framed) -> str:
     if not one.file:
         return "<div></div>"
     source = f'src="data:image/webp;base64,{one.file}" alt="{escape(one.alt)}"'
-    caption = f'<figcaption style="{LOOK["figcaption"]}">{escape(one.caption)}</figcaption>'
-    return f'<figure style="{LOOK["figure"]}"><img {source} style="{LOOK["img"]}">{caption}</figure>'
+    # no element `figure`: a slider over walls counts those
+    return f'<div><img {source} style="{LOOK["img"]}"><p style="{LOOK["p"]}">{escape(one.caption)}</p></div>'

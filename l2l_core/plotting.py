@@ -58,14 +58,15 @@ def use_style() -> None:
     )
     try:
         from IPython import get_ipython
+        from matplotlib.figure import Figure
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:
         return
     if shell := get_ipython():
         set_matplotlib_formats("svg", metadata={"Date": None})
         drawings = shell.display_formatter.formatters["image/svg+xml"]
-        plain = drawings.lookup_by_type("matplotlib.figure.Figure")
-        drawings.for_type("matplotlib.figure.Figure", lambda figure: legible_text(plain(figure)))
+        plain = drawings.lookup_by_type(Figure)
+        drawings.for_type(Figure, lambda figure: legible_text(plain(figure)))
 
 
 def svg(figure: Any) -> str:

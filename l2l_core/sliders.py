@@ -1,7 +1,8 @@
 """A slider over figures that are already drawn: it moves where no kernel runs, on the web page as in a file.
 
 `slider("window w", {5: fig, 20: fig}, {5: "alt text", 20: "alt text"}, start=20)` ends a notebook's cell. The same
-figures are the frames and the fallback: without JavaScript the one of `start` stands alone.
+figures are the frames and the fallback: without JavaScript the one of `start` stands alone. A `framing.Wall` of
+pictures may stand for a figure.
 """
 
 import re
@@ -11,6 +12,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from l2l_core.framing import Wall
 from l2l_core.plotting import svg
 
 # one frame is shown, the others are taken out of the page's flow; what the slider says aloud is the frame's value
@@ -72,7 +74,7 @@ class Slider:
 
 
 def slider(label: str, figures: Mapping[Any, Any], alts: Mapping[Any, str], start: Any) -> Slider:
-    """A slider over matplotlib figures, one for each value in `figures`, which are closed; `start` is shown first.
+    """A slider over matplotlib figures, which are closed, or walls, one for each value; `start` is shown first.
 
     `label` names what is moved, and `alts` describes each figure to those who do not see it. Raises ValueError where
     figures, texts and start do not fit together.
@@ -85,8 +87,10 @@ def slider(label: str, figures: Mapping[Any, Any], alts: Mapping[Any, str], star
         )
     frames = {}
     for value, figure in figures.items():
-        frames[f"{value:,}" if isinstance(value, int) else str(value)] = (_svg(figure), alts[value])
-        plt.close(figure)
+        picture = figure._repr_html_() if isinstance(figure, Wall) else _svg(figure)
+        frames[f"{value:,}" if isinstance(value, int) else str(value)] = (picture, alts[value])
+        if not isinstance(figure, Wall):
+            plt.close(figure)
     return Slider(label, frames, f"{start:,}" if isinstance(start, int) else str(start))
 
 

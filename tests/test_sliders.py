@@ -6,8 +6,11 @@ import subprocess
 
 import matplotlib.pyplot as plt
 import pytest
+import torch
 from bs4 import BeautifulSoup
 
+from l2l_core.framing import Framed, Wall
+from l2l_core.images import stored
 from l2l_core.plotting import use_style
 from l2l_core.sliders import slider
 
@@ -39,6 +42,15 @@ def test_every_frame_is_a_described_picture_and_the_start_is_shown(soup):
     assert [frame["aria-label"] for frame in frames] == list(ALTS.values())
     assert ["display:block" in frame["style"] for frame in frames] == [False, True, False]
     assert all(frame.svg["aria-hidden"] == "true" for frame in frames)
+
+
+def test_walls_of_pictures_are_frames_too():
+    file = stored(torch.zeros(3, 4, 4))
+    walls = {name: Wall([Framed(file, f"{name} {k}", f"picture {k}") for k in (1, 2)], 2) for name in ("one", "two")}
+    soup = BeautifulSoup(slider("wall", walls, {"one": "first", "two": "second"}, "one")._repr_html_(), "html.parser")
+    frames = soup.select("figure")
+    assert [frame["data-value"] for frame in frames] == ["one", "two"]
+    assert [[p.text for p in frame.select("p")] for frame in frames] == [["one 1", "one 2"], ["two 1", "two 2"]]
 
 
 def test_the_control_is_labelled_and_says_its_value(soup):

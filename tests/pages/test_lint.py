@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from l2l_core.pages import setup_cell
+from l2l_core.plotting import legible_text
 
 # what Jupyter Book understands and Colab prints as it stands
 MYST = {
@@ -127,6 +128,16 @@ def test_figures_are_svg_without_a_date(page):
     pictures = [o.data for _, o in outputs(page) if FIGURES & set(o.get("data", {}))]
     assert [sorted(FIGURES & set(data)) for data in pictures if "image/svg+xml" not in data] == []
     assert [1 for data in pictures if "<dc:date>" in "".join(data["image/svg+xml"])] == []
+
+
+def test_text_in_figures_is_legible(page):
+    drawn = [
+        "".join(data[kind])
+        for _, o in outputs(page)
+        for kind in ("image/svg+xml", "text/html")
+        if kind in (data := o.get("data", {}))
+    ]
+    assert [text[:200] for text in drawn if legible_text(text) != text] == []
 
 
 def test_nothing_random_or_timed_is_stored(page):
