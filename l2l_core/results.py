@@ -74,5 +74,6 @@ def _read(trial: Trial, folder: Path, origin: str) -> Results:
     results = Results(read_json(folder / "metrics.json"), read_json(folder / "curves.json"), origin)
     if (found := results.metrics["recipe"]) != trial.name:
         raise ValueError(f"{folder} holds a run of {found!r}, not of {trial.name!r}; give each an `out` of its own")
-    print(f"{trial.name}: {origin} ({len(results.metrics['seeds'])} meta-seeds)")
+    seeds = len(results.metrics["seeds"])
+    print(f"{trial.name}: {origin} ({seeds} meta-seed{'s' * (seeds != 1)})")
     return results
