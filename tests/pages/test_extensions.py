@@ -24,6 +24,10 @@ FAULTS = [
         '<div id="pst-primary-sidebar" role="navigation" aria-label="Book" class="a">',
     ),
     ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
+    (
+        f'<img alt="A > B" src="../_images/{64 * "a"}.svg" />',
+        f'<div class="output room"><img alt="A > B" src="../_images/{64 * "a"}.svg" /></div>',
+    ),
     ('<th class="head"><p></p></th>', "<td></td>"),
 ]
 
