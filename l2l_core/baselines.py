@@ -17,7 +17,7 @@ class Tuned(NamedTuple):
 
 
 def tune(score: Callable[[float], float], start: float, ratio: float = RATIO, limit: int = 40) -> Tuned:
-    """Search `start`·ratio^k for the lowest score, with two worse rates on either side of the best.
+    """Search `start · ratio**k` for the lowest score, with two worse rates on either side of the best.
 
     The grid grows towards whichever side the best is too close to; a score that is not finite counts as
     infinitely bad. Raises ValueError if no rate is finite or the best keeps moving for `limit` rates.

@@ -197,7 +197,7 @@ def graph_free_window(
 
 
 def suffix_sums(grads: list[Params], weight: float) -> list[Params]:
-    """weight · Σ_{r ≥ t} grads_r for every t."""
+    """`weight` times the sum of `grads[r]` over r ≥ t, for every t."""
     sums: list[Params] = []
     for grad in reversed(grads):
         scaled = map_tree(lambda g: weight * g, grad)

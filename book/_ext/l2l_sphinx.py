@@ -5,6 +5,7 @@ import re
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.ext.autodoc import DataDocumenter
 from sphinx.util.docutils import SphinxDirective
 
 VERDICTS = {"pass": "✓", "partial": "~", "fail": "✗"}
@@ -12,7 +13,7 @@ VERDICTS = {"pass": "✓", "partial": "~", "fail": "✗"}
 OPEN = "·"
 
 MARKUP = re.compile(
-    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w+)\*"
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w|\w[^*]*[\w…])\*"
     r"|(?<!\w)(?P<base>[^\W\d_]|∇)(?P<place>[_^])(\{(?P<long>[^}]+)\}|(?P<short>\w))(?!\w)"
     r"|(?P<special>[\\|*_])",
     re.DOTALL,
@@ -49,6 +50,18 @@ def skip_fields(app, what, name, obj, skip, options):
     """Leave out fields: the class describes them, their own docstring is Python's."""
     named = (obj.__doc__ or "").startswith("Alias for field number")
     return True if named or inspect.isbuiltin(obj) else None
+
+
+class Constant(DataDocumenter):
+    """A constant is shown with its value where that is short, and says something to readers."""
+
+    def should_suppress_value_header(self):
+        """True where the docstring has to do."""
+        value = repr(self.object)
+        told = len(value) <= 72 and not re.search(
+            r" at 0x|Path\(|<built-in|<functools", value
+        )
+        return not told or super().should_suppress_value_header()
 
 
 class Expenses(SphinxDirective):
@@ -176,6 +189,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", markdown_to_rst)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("html-page-context", no_thebe, priority=900)
+    app.add_autodocumenter(Constant, override=True)
     app.add_directive("scoreboard", Scoreboard)
     app.add_directive("verdicts", Verdicts)
     app.add_directive("expenses", Expenses)

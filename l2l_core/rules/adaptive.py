@@ -12,7 +12,7 @@ from l2l_core.types import Signal
 
 
 class RMSprop(Rule):
-    """s_{t+1} = α s_t + (1 − α) ∇_t², g_t = −lr ∇_t / (√s_{t+1} + ε). Source: Hinton 2012; Torch7's α is .99."""
+    """s_{t+1} = α s_t + (1 − α) (∇_t)², g_t = −lr ∇_t / (√s_{t+1} + ε). Source: Hinton 2012; Torch7's α is .99."""
 
     def __init__(self, lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__()
