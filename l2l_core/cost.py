@@ -19,7 +19,7 @@ except ImportError:  # Windows has none
 
 
 def peak_mb() -> int | None:
-    """Most memory that this process has held, in units of 1,048,576 bytes; None on systems that do not tell (Windows)."""
+    """Most memory that this process has held, in MiB; None on systems that do not tell (Windows)."""
     if resource is None:
         return None
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))

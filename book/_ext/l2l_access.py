@@ -20,9 +20,10 @@ MENDED = (
     ),
     # a deprecated role, in a list
     (r' role="doc-biblioentry"', ' role="listitem"'),
-    # a figure wider than a telephone scrolls in a box, which the theme lets the Tab key reach if it has this name
+    # a figure wider than a telephone scrolls in a box; by its name the theme lets Tab reach it
     (
-        r'(?<!<div class="output room">)(<img [^<]*?src="[^"]*_images/[0-9a-f]{64}\.svg"[^>]*>)',
+        r'(?<!<div class="output room">)'
+        r'(<img [^<]*?src="[^"]*_images/[0-9a-f]{64}\.svg"[^>]*>)',
         r'<div class="output room">\1</div>',
     ),
     # a heading of nothing
