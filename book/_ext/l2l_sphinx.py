@@ -53,15 +53,13 @@ def skip_fields(app, what, name, obj, skip, options):
 
 
 class Constant(DataDocumenter):
-    """A constant is shown with its value where that is short, and says something to readers."""
+    """A constant is shown with its value if that is short and says something to readers."""
 
     def should_suppress_value_header(self):
         """True where the docstring has to do."""
         value = repr(self.object)
-        told = len(value) <= 72 and not re.search(
-            r" at 0x|Path\(|<built-in|<functools", value
-        )
-        return not told or super().should_suppress_value_header()
+        opaque = re.search(r" at 0x|Path\(|<built-in|<functools", value)
+        return len(value) > 72 or bool(opaque) or super().should_suppress_value_header()
 
 
 class Expenses(SphinxDirective):
