@@ -20,7 +20,7 @@ MENDED = (
     ),
     # a deprecated role, in a list
     (r' role="doc-biblioentry"', ' role="listitem"'),
-    # a figure wider than a telephone scrolls in a box, which by this name the Tab key reaches
+    # a figure wider than a telephone scrolls in a box; by this name the Tab key reaches it
     (
         r'(?<!<div class="output room">)'
         r'(<img [^<]*?src="[^"]*_images/[0-9a-f]{64}\.svg"[^>]*>)',
