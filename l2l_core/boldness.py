@@ -11,7 +11,7 @@ import torch
 
 from l2l_core import kernel
 from l2l_core.catalogue import trial
-from l2l_core.evaluation import at, evaluate
+from l2l_core.evaluation import at, evaluate, in_turn
 from l2l_core.heldout import marks
 from l2l_core.recipes import Recipe
 from l2l_core.rule import Rule
@@ -40,7 +40,8 @@ def measure(chosen: Trial, rule: Rule, factors: tuple[float, ...] = FACTORS, run
     rows = []
     for factor in factors:
         seed = f"{chosen.family}/test"
-        curves = evaluate(multiplied(rule, factor), task, runs, chosen.test_steps, seed=seed, horizon=chosen.horizon)
+        bold, length = multiplied(rule, factor), chosen.test_steps
+        curves = evaluate(bold, task, runs, length, seed=seed, horizon=chosen.horizon, draw=in_turn)
         means = [chosen.unit * float(at(curves, t, chosen.average).mean()) for t in steps]
         rows.append([float(f"{value:.4g}") for value in means])
     return {"runs": runs, "steps": steps, "factors": list(factors), "loss": rows}

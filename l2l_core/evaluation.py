@@ -76,7 +76,7 @@ def evaluate(
 def snapshots(
     rule: Rule, task: Task, problems: int, marks: list[int], *, seed: object = 0, horizon: int | None = None
 ) -> Iterator[list[Params]]:
-    """θ_t at the increasing steps `marks` of the runs of `evaluate`, one problem after another.
+    """θ_t at the increasing steps `marks` of a test's runs, those of `evaluate` with problems `in_turn`, one by one.
 
     Each problem gives a list with an entry a mark. `horizon` is what rules with a schedule are told (default: the last
     mark). Raises ValueError unless marks increase from 0 or more.
@@ -86,7 +86,7 @@ def snapshots(
     unroll, phi = Unroll(rule, horizon or marks[-1]), dict(rule.named_parameters())
     ends = sorted({*marks, *range(PIECE, marks[-1], PIECE)})
     for i in range(problems):
-        points = _run(unroll, phi, _problems(task, [i], seed, sampled), ends)
+        points = _run(unroll, phi, _problems(task, [i], seed, in_turn), ends)
         yield [map_tree(lambda p: p[0], carry.params) for _, carry in points if carry.step in marks]
 
 

@@ -1,6 +1,7 @@
 """Pictures side by side as a page's own HTML: their files as they are, and under each its words as text.
 
-On a telephone they shrink together, on a dark page the words are light, and who cannot see them is told what they show.
+They shrink together where there is little room, on a dark page their words are light, and who cannot see them is told
+what they show.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Framed(NamedTuple):
 class Wall:
     """Framed pictures, row by row, `columns` in each; a notebook shows them as HTML, `width` ems wide at most.
 
-    Raises ValueError for a picture without an alternative text, or for no whole number of rows.
+    Raises ValueError for a picture without an alternative text, for words without a picture, or for rows not filled.
     """
 
     def __init__(self, pictures: Sequence[Framed], columns: int, width: float = 40) -> None:
@@ -34,6 +35,8 @@ class Wall:
             raise ValueError(
                 f"{len(pictures)} pictures do not fill rows of {columns}; leave places empty by Framed('')"
             )
+        if lost := [one.caption or one.alt for one in pictures if not one.file and (one.caption or one.alt)]:
+            raise ValueError(f"there are words without a picture: {lost}")
         if silent := [one.caption for one in pictures if one.file and not one.alt]:
             raise ValueError(f"pictures need an alternative text each; these have none: {silent}")
         self.pictures, self.columns, self.width = pictures, columns, width

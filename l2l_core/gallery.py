@@ -140,12 +140,14 @@ def painting(name: str, side: int) -> Tensor:
     """The square in the middle of a painting, `[3, side, side]`; one of `PAINTINGS`, from `$L2L_DATA/style`.
 
     Without L2L_DATA from the thumbnails that come with the book, which is said where they are enlarged. Raises
-    ValueError for an unknown painting, FileNotFoundError if L2L_DATA is set but incomplete.
+    ValueError for an unknown painting, FileNotFoundError if L2L_DATA is set but incomplete, or there are no thumbnails.
     """
     if name not in PAINTINGS:
         raise ValueError(f"unknown painting {name!r}; there are {', '.join(PAINTINGS)}")
     named = os.environ.get("L2L_DATA")
     if not named:
+        if not THUMBNAILS.exists():
+            raise FileNotFoundError(f"there is no painting here: L2L_DATA is not set, and there is no {THUMBNAILS}")
         thumbnail = loaded(read_json(THUMBNAILS)["paintings"][name])
         if side > len(thumbnail[0]):
             print(f"The painting {name!r} is {len(thumbnail[0])} pixels wide here; it is enlarged to {side}.")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +13,8 @@ from torch.nn.functional import interpolate
 
 MOST_PIXELS = 50_000_000
 """Pictures with more pixels are refused before they are decoded."""
+ROUNDING = 1e-3
+"""How far beyond [0, 1] a colour may lie, as resizing and normalising leave some."""
 
 
 def load_image(source: str | Path | BinaryIO) -> Tensor:
@@ -26,10 +29,9 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
         array = "an array [height, width, 3] of bytes is torch.from_numpy(array).permute(2, 0, 1) / 255"
         raise TypeError(f"expected a picture file or its name, got {type(source).__name__}; {array}")
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise ImportError("reading pictures needs Pillow: pip install 'l2l-core[book]'") from error
+    _need_pillow()
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     name = getattr(source, "name", source if isinstance(source, str | Path) else "the picture")
     try:
         with Image.open(source) as opened:
@@ -55,6 +57,11 @@ def load_image(source: str | Path | BinaryIO) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
+def _need_pillow() -> None:
+    if find_spec("PIL") is None:
+        raise ImportError("pictures need Pillow: pip install 'l2l-core[book]'")
+
+
 def _deep(values: np.ndarray, top: int, name: str) -> Tensor:
     """A grey picture of more than 8 bits a pixel, white at `top`."""
     if not (values.min() >= 0 and values.max() <= top):  # so that NaN is refused too
@@ -75,7 +82,7 @@ def square(image: Tensor, side: int) -> Tensor:
     if not image.is_floating_point():
         raise ValueError(f"expected colours in [0, 1], got {image.dtype}; divide by 255")
     low, high = image.aminmax()
-    if not (low >= 0 and high <= 1):  # so that NaN is refused too
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):  # so that NaN is refused too
         raise ValueError(f"expected colours in [0, 1], got {float(low):g} … {float(high):g}")
     short = min(image.shape[1:])
     top, left = ((edge - short) // 2 for edge in image.shape[1:])
@@ -92,7 +99,11 @@ def shown(image: Tensor) -> np.ndarray:
 
 
 def encoded(picture: Tensor, width: int | None = None, **settings: Any) -> bytes:
-    """A picture, clipped to [0, 1], as a file: PNG, or what `settings` of Pillow's `save` say; enlarged to `width`."""
+    """A picture, clipped to [0, 1], as a file: PNG, or what `settings` of Pillow's `save` say; enlarged to `width`.
+
+    Raises ImportError without Pillow, ValueError for a picture that is not finite.
+    """
+    _need_pillow()
     from PIL import Image
 
     found, file = Image.fromarray((255 * shown(picture) + 0.5).astype("uint8")), io.BytesIO()

@@ -104,7 +104,7 @@ def clock(task: NeuralArt, rules: dict[str, Rule | None], lengths: tuple[int, in
         if rule is None:
             made = _descent(task, (length,)).evaluated
         else:
-            made = [*paint(task, rule, length, every=length)][-1].step + 1
+            made = [*paint(task, rule, length, every=length)][-1].step
         return process_time() - begun, made
 
     rounds = [{name: [run(rule, n) for n in lengths] for name, rule in rules.items()} for _ in range(3)]

@@ -77,9 +77,10 @@ def svg(figure: Any) -> str:
 
 
 def legible(paint: str) -> str:
-    """The colour `#rrggbb`, darkened where it must be for text on white: to a contrast of 4.5 : 1, its hue kept.
+    """The colour `#rrggbb` as text: of its hue, as dark as white paper asks for and as light as a dark page does.
 
-    What is lighter than any text on white could be meant to be, as white itself, stands on something dark, and stays.
+    Its luminance is brought into a range in which it has a contrast of 4.5 : 1 to white, and to the book's dark page,
+    on which figures are brightened by 1.3. What is nearly white or black stands on something of its own, and stays.
     Source: WCAG 2.2, success criterion 1.4.3.
     """
     from matplotlib.colors import to_hex, to_rgb
@@ -87,10 +88,10 @@ def legible(paint: str) -> str:
     encoded = np.array(to_rgb(paint))
     light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     luminance = light @ (0.2126, 0.7152, 0.0722)
-    most = 1.05 / 4.55 - 0.05  # a little more than 4.5, for the rounding to whole bytes
-    if not most < luminance < 0.8:
+    lowest, highest = 0.128, 1.05 / 4.55 - 0.05  # a little within, for the rounding to whole bytes
+    if lowest <= luminance <= highest or not 0.02 < luminance < 0.8:
         return paint
-    light = light * most / luminance
+    light = (light * np.clip(luminance, lowest, highest) / luminance).clip(0, 1)
     return to_hex(np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055))
 
 

@@ -190,6 +190,8 @@ def _test_curves(
         "horizon": horizon if isinstance(rule, Scheduled) else None,  # nothing else reads it
         "weights": _fingerprint(rule),
     }
+    if type(task).problem is not Task.problem:  # what was tested before such tasks were shown in turn is no answer
+        facts["shown"] = "in turn"
     described = portable(repr(trial.task("test", "cpu")))
     pieces, spent, size = [], 0.0, fitting(task, COORDINATES)
     for first in range(0, problems, size):
@@ -197,7 +199,6 @@ def _test_curves(
         path = out / "curves" / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.safetensors"
         if not path.exists():
             label = progress and f"testing {progress}, run {first} of {problems}"
-            settings = {"seed": f"{trial.family}/test", "first": first, "draw": in_turn, "coordinates": COORDINATES}
             begun = time.process_time()
             with kernel.enabled(scale != "smoke"):
                 curves = evaluate(
@@ -205,9 +206,12 @@ def _test_curves(
                     task,
                     facts["problems"],
                     trial.test_steps,
+                    seed=f"{trial.family}/test",
+                    first=first,
                     horizon=horizon,
+                    coordinates=COORDINATES,
+                    draw=in_turn,
                     progress=label,
-                    **settings,
                 )
             known = {**facts, "task": described, "family": trial.family, "seconds": time.process_time() - begun}
             save_tensors(path, {"losses": curves}, known)

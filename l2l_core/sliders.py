@@ -64,11 +64,12 @@ class Slider:
 
     def _frame(self, name: str) -> str:
         picture, alt = self.frames[name]
+        role = "img" if picture.startswith("<svg") else "group"  # the pictures of a wall have words of their own
         shown = "block" if name == self.start else "none"
         # one id must not name two things on a page, in two frames or in two sliders
         prefix = sha256(f"{self.label} {name} {alt}".encode()).hexdigest()[:6]
         return (
-            f'<figure data-value="{escape(name)}" role="img" aria-label="{escape(alt)}" '
+            f'<figure data-value="{escape(name)}" role="{role}" aria-label="{escape(alt)}" '
             f'style="{LOOK["figure"]};display:{shown}">{_own_ids(picture, prefix)}</figure>'
         )
 

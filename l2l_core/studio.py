@@ -28,15 +28,18 @@ def studio(
 ) -> None:
     """Sliders for the weights of the loss, a button, and a picture that `rule` paints before the reader's eyes.
 
-    Under `L2L_STATIC=1`, or without ipywidgets, the pictures at some steps stand in a row. Raises what `canvas` and
-    `paint` raise; once the sliders are shown, it is written under the picture.
+    Under `L2L_STATIC=1`, or without ipywidgets, the pictures at some steps stand in a row. Raises ImportError outside
+    of notebooks, where there is no IPython, and what `canvas` and `paint` raise; once the sliders are shown, that is
+    written under the picture.
     """
+    try:
+        from IPython.display import display
+    except ImportError as error:
+        raise ImportError("a studio needs a notebook (IPython); elsewhere loop over l2l_core.paint.paint") from error
     try:
         import ipywidgets
     except ImportError:
         ipywidgets = None
-    from IPython.display import display
-
     if ipywidgets is None or os.environ.get("L2L_STATIC") == "1":
         strokes = paint(canvas(photograph, style, side), rule, steps, every=every)
         display(strip(strokes, tuple(sorted({0, every, *(steps * k // 4 // every * every for k in (1, 2)), steps}))))

@@ -107,13 +107,13 @@ ATLAS = (
     Cell("as trained", "64×64, The Starry Night", NEURAL_ART[0]),
     *(Cell("style", PAINTINGS[style].split(", ")[-2], trial) for style, trial in STYLES.items()),
     Cell("size", "128×128, The Great Wave", NEW_STYLE),
-    Cell("size", "256×256", LARGER),
+    Cell("size", "256×256, The Starry Night", LARGER),
     Cell("loss", "β × 0.1", BALANCES["x0.1"]),
     Cell("loss", "β × 10", BALANCES["x10"]),
     Cell("loss", "no smoothness", ROUGH),
     Cell("loss", "SqueezeNet's features", OTHER_NETWORK),
     Cell("loss", "SqueezeNet's, in VGG's unit", OTHER_UNIT),
-    Cell("start", "the photograph", WARM),
+    Cell("start", "begun at the photograph", WARM),
     Cell("horizon", "1,000 steps", LONGER, 1000),
 )
 """The atlas of the chapter, heading by heading."""

@@ -44,7 +44,7 @@ class Optimizee(NamedTuple):
 
 
 class Task(ABC):
-    """A distribution over problems that share one loss function.
+    """A distribution over problems that share one loss function; a test may go through a finite set of them.
 
     What differs between two problems of a task lies in θ_0 and in the minibatches, never in the loss, so
     that `vmap` can run any number of them at once.

@@ -34,6 +34,11 @@ def test_rows_are_whole(count, columns):
         Wall([Framed(FILE, "", "something")] * count, columns)
 
 
+def test_words_without_a_picture_are_refused():
+    with pytest.raises(ValueError, match=r"words without a picture: \['lost'\]"):
+        Wall([Framed("", "lost")], 1)
+
+
 def test_a_picture_that_nobody_describes_is_refused():
     with pytest.raises(ValueError, match=r"these have none: \['the second'\]"):
         Wall([Framed(FILE, "the first", "something"), Framed(FILE, "the second")], 2)

@@ -99,12 +99,14 @@ def test_what_has_no_square_is_refused(shape, side):
         square(torch.zeros(3, 8, 8, dtype=torch.uint8), 4)
 
 
-@pytest.mark.parametrize("value", [200.0, -0.5, torch.nan, torch.inf])
+@pytest.mark.parametrize("value", [200.0, 1.01, -0.5, torch.nan, torch.inf])
 def test_colours_out_of_range_are_refused(value):
     picture = torch.rand(3, 8, 8)
     picture[1, 2, 3] = value
     with pytest.raises(ValueError, match=r"expected colours in \[0, 1\], got .* … "):
         square(picture, 4)
+    picture[1, 2, 3] = 1 + 1e-6  # a resize leaves such
+    assert square(picture, 4).max() <= 1
 
 
 def test_what_is_neither_a_file_nor_a_tensor_is_refused_and_told_how():

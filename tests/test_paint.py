@@ -9,7 +9,7 @@ from PIL import Image
 
 from l2l_core import LogSign
 from l2l_core.evaluation import generator
-from l2l_core.images import load_image, loaded, square
+from l2l_core.images import load_image, square, stored
 from l2l_core.paint import canvas, paint
 from l2l_core.rules import SGD, Adam
 from l2l_core.studio import strip, studio
@@ -103,7 +103,7 @@ def test_a_strip_shows_the_steps_it_is_asked_for(task):
     pictures = strip(iter(strokes), (0, 4)).pictures
     assert [one.caption for one in pictures] == [f"step {s.step}, f = {s.loss:.3g}" for s in (strokes[0], strokes[2])]
     for one, stroke in zip(pictures, (strokes[0], strokes[2]), strict=True):
-        assert (loaded(one.file) - stroke.picture.clamp(0, 1)).abs().mean() < 0.1  # noise compresses badly
+        assert one.file == stored(stroke.picture)
     with pytest.raises(ValueError, match=r"no picture at the steps \[3\]; there are \[0, 2, 4\]"):
         strip(iter(strokes), (0, 3))
 

@@ -52,21 +52,23 @@ def test_adams_picture_after_five_gradients_is_that_of_a_loop_with_pytorchs_own(
 
 
 def test_the_clock_counts_what_a_longer_run_takes_more(task, monkeypatch):
-    """Where every evaluation of the loss takes a second, and making the problem a hundred."""
-    now, loss, problem = [0.0], type(task).loss, type(task).problem
+    """Where an evaluation of the loss takes a second, more in two rounds of three, and making the problem a hundred."""
+    now, made, loss, problem = [0.0], [], type(task).loss, type(task).problem
 
     def slow_loss(self, params, batch):
-        now[0] += 1
+        now[0] += (1.5, 1, 3)[(len(made) - 1) // 4]
         return loss(self, params, batch)
 
     def slow_problem(self, k, gen):
         now[0] += 100
+        made.append(k)
         return problem(self, k, gen)
 
     monkeypatch.setattr(type(task), "loss", slow_loss)
     monkeypatch.setattr(type(task), "problem", slow_problem)
     monkeypatch.setattr("l2l_core.pictures.process_time", lambda: now[0])
     assert clock(task, {"adam": Adam(0.02), "lbfgs": None}, (2, 7)) == {"adam": 1.0, "lbfgs": 1.0}
+    assert len(made) == 12
 
 
 def test_what_is_stored_are_trials_and_photographs_that_there_are():

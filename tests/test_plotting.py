@@ -10,6 +10,7 @@ import pytest
 
 mpl.use("agg")
 
+from inks import BRIGHTER, DARK, brighter, contrast
 from matplotlib import pyplot as plt
 
 from l2l_core.plotting import (
@@ -49,27 +50,7 @@ def test_colour_is_found_by_the_first_word(name, rule):
     assert colour(name) == COLOURS[rule]
 
 
-def contrast(one, other):
-    """Of two colours, as WCAG 2.2 defines it."""
-
-    def luminance(paint):
-        channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(paint)]
-        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), channels, strict=True))
-
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-DARK = "#171614"
-"""A dark page, and by what it multiplies the colours of a figure: both are asked of the style sheet."""
-BRIGHTER = 1.3
-
-
-def brighter(paint):
-    return [min(BRIGHTER * channel, 1) for channel in mpl.colors.to_rgb(paint)]
-
-
-@pytest.mark.parametrize("paint", [*COLOURS.values(), GREY, "#56e0c9"])
+@pytest.mark.parametrize("paint", [*COLOURS.values(), GREY, "#56e0c9", "#3b528b"])
 def test_text_of_any_colour_can_be_read_on_a_light_page_and_on_a_dark_one(paint):
     ink = legible(paint)
     assert contrast(ink, "white") >= 4.5
@@ -191,3 +172,18 @@ def test_a_static_page_shows_the_figure_alone(monkeypatch):
     slide(drawn, [1.0, 2.0], 2.0, "α")
     (figure,) = map(plt.figure, plt.get_fignums())
     assert figure.axes[0].lines[0].get_xdata()[-1] == 2
+
+
+def test_in_a_notebook_figures_are_shown_with_legible_text():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        use_style()
+        figure, ax = plt.subplots()
+        ax.text(0, 0, "orange", color="#e69f00")
+        drawn = shell.display_formatter.formatters["image/svg+xml"](figure)
+    finally:
+        InteractiveShell.clear_instance()
+    assert legible("#e69f00") in drawn
+    assert "#e69f00" not in drawn

@@ -318,3 +318,20 @@ def test_the_seed_to_show_is_the_lower_median(count, place):
     scores = [0.3, 0.1, 0.4, 0.2][:count]
     shown = Results({"seeds": [{"validation": score} for score in scores]}, {}, "").median_seed
     assert scores[shown] == sorted(scores)[place]
+
+
+def test_curves_from_before_problems_were_shown_in_turn_are_not_taken_for_those_of_now(tmp_path):
+    class Before(Quadratic):
+        pass
+
+    class Now(Quadratic):
+        def problem(self, k, gen):
+            return self.sample(seeded(k % 2))
+
+    Now.__qualname__ = Before.__qualname__ = "Same"  # so that their descriptions agree
+    first, second = (replace(RECIPE, task=lambda split, device, t=t: t()) for t in (Before, Now))
+    assert repr(Before()) == repr(Now())
+    old, _ = _test_curves(first, "paper", SGD(0.01), 100, "cpu", tmp_path, None)
+    new, _ = _test_curves(second, "paper", SGD(0.01), 100, "cpu", tmp_path, None)
+    assert not old.equal(new)
+    assert new[0].equal(new[2])

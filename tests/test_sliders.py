@@ -49,7 +49,7 @@ def test_walls_of_pictures_are_frames_too():
     walls = {name: Wall([Framed(file, f"{name} {k}", f"picture {k}") for k in (1, 2)], 2) for name in ("one", "two")}
     soup = BeautifulSoup(slider("wall", walls, {"one": "first", "two": "second"}, "one")._repr_html_(), "html.parser")
     frames = soup.select("figure")
-    assert [frame["data-value"] for frame in frames] == ["one", "two"]
+    assert [(frame["data-value"], frame["role"]) for frame in frames] == [("one", "group"), ("two", "group")]
     assert [[p.text for p in frame.select("p")] for frame in frames] == [["one 1", "one 2"], ["two 1", "two 2"]]
 
 

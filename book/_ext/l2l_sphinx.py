@@ -13,7 +13,7 @@ VERDICTS = {"pass": "✓", "partial": "~", "fail": "✗"}
 OPEN = "·"
 
 MARKUP = re.compile(
-    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|\*(?P<stress>\w|\w[^*]*[\w…])\*"
+    r"\$\$(?P<block>.+?)\$\$|\$(?P<math>[^$]+?)\$|`(?P<code>[^`]+)`|(?<!\w)\*(?P<stress>\w|\w[^*]*[\w…])\*"
     r"|(?<!\w)(?P<base>[^\W\d_]|∇)(?P<place>[_^])(\{(?P<long>[^}]+)\}|(?P<short>\w))(?!\w)"
     r"|(?P<special>[\\|*_])",
     re.DOTALL,

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Add SVG, and sliders over SVG, to what nbval does not compare (PNG and JPEG it leaves out by itself)."""
+    """Add SVG, and the HTML of sliders and pictures, to what nbval does not compare (PNG and JPEG are)."""
     for page in {item.parent for item in items}:
         if hasattr(page, "skip_compare"):
             page.skip_compare = (*page.skip_compare, "image/svg+xml", "text/html")

@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 from l2l_access import MENDED, mend
 from l2l_cite import bibtex
+from l2l_sphinx import Constant, markdown_to_rst
 
 FAULTS = [
     ('<summary aria-label="Toggle hidden content">', "<summary>"),
@@ -60,3 +61,26 @@ def test_citation_becomes_bibtex():
         "  url = {https://example.org/a}",
         "}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        ("the *loss* and *A whole title*.", "the *loss*\\ and *A whole title*\\ ."),
+        ("f*g and h*k", "f\\*g and h\\*k"),
+        ("`code` of θ_t", "``code``\\ of θ\\ :sub:`t`\\ "),
+    ],
+)
+def test_docstrings_markdown_becomes_sphinx(docstring, expected):
+    lines = [docstring]
+    markdown_to_rst(None, "function", "f", None, None, lines)
+    assert "\n".join(lines).replace("\\  ", "\\ ") == expected
+
+
+@pytest.mark.parametrize(("value", "hidden"), [(20, False), ({"sgd": 1}, False), (Path("a"), True), ([1] * 80, True)])
+def test_a_constant_is_shown_with_its_value_where_that_is_short(value, hidden):
+    told = Constant.__new__(Constant)
+    told.object = value
+    told.options, told.modname, told.objpath = {}, "l2l_core", ["NONE"]
+    told.get_doc = lambda: [[]]
+    assert told.should_suppress_value_header() == hidden

@@ -185,6 +185,8 @@ def test_the_harness_goes_round_them_too(task, monkeypatch):
     found = evaluate(SGD(1e-3), single, 4, 1, seed="round", draw=in_turn, coordinates=1)[:, 0]
     together = evaluate(SGD(1e-3), single, 4, 1, seed="round", draw=in_turn)[:, 0]
     torch.testing.assert_close(found, together, rtol=1e-4, atol=0)
+    later = evaluate(SGD(1e-3), single, 2, 1, seed="round", draw=in_turn, first=2)[:, 0]
+    torch.testing.assert_close(found[2:], later, rtol=1e-4, atol=0)
     for k in range(4):
         problem = single.problem(k, gen := generator("problem", "round", k))
         (target,) = problem.batches(1, gen)
