@@ -108,23 +108,24 @@ def test_a_strip_shows_the_steps_it_is_asked_for(task):
         strip(iter(strokes), (0, 3))
 
 
-def test_where_nobody_moves_a_slider_pictures_stand_in_a_row(monkeypatch):
+def shown_by_the_studio(monkeypatch, static, steps):
+    """What a reader gets to see, with `L2L_STATIC` as it is set."""
     shown = []
-    monkeypatch.setenv("L2L_STATIC", "1")
+    monkeypatch.setenv("L2L_STATIC", static)
     monkeypatch.setattr("l2l_core.paint.present", lambda: "random")
     monkeypatch.setattr("IPython.display.display", shown.append)
-    studio(PHOTOGRAPH, PAINTING, Adam(0.02), side=16, steps=8, every=2)
-    (wall,) = shown
+    studio(PHOTOGRAPH, PAINTING, Adam(0.02), side=16, steps=steps, every=2)
+    (one,) = shown
+    return one
+
+
+def test_where_nobody_moves_a_slider_pictures_stand_in_a_row(monkeypatch):
+    wall = shown_by_the_studio(monkeypatch, static="1", steps=8)
     assert [one.caption.split(",")[0] for one in wall.pictures] == ["step 0", "step 2", "step 4", "step 8"]
 
 
 def test_a_live_reader_has_sliders_and_a_picture_that_is_the_last_stroke(monkeypatch):
-    shown = []
-    monkeypatch.setenv("L2L_STATIC", "0")
-    monkeypatch.setattr("l2l_core.paint.present", lambda: "random")
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    studio(PHOTOGRAPH, PAINTING, Adam(0.02), side=16, steps=4, every=2)
-    (box,) = shown
+    box = shown_by_the_studio(monkeypatch, static="0", steps=4)
     content, _, smoothness, button, picture, said = box.children
     assert content.description == "content"
     smoothness.value = 100.0
@@ -137,12 +138,7 @@ def test_a_live_reader_has_sliders_and_a_picture_that_is_the_last_stroke(monkeyp
 
 
 def test_after_an_error_that_nobody_foresaw_the_button_works_again(monkeypatch):
-    shown = []
-    monkeypatch.setenv("L2L_STATIC", "0")
-    monkeypatch.setattr("l2l_core.paint.present", lambda: "random")
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    studio(PHOTOGRAPH, PAINTING, Adam(0.02), side=16, steps=2, every=2)
-    (box,) = shown
+    box = shown_by_the_studio(monkeypatch, static="0", steps=2)
     button = box.children[3]
     assert not button.disabled
     monkeypatch.setattr("l2l_core.studio.canvas", lambda *a, **k: 1 / 0)
