@@ -1,6 +1,7 @@
 """Figures: fixed colours, labels that do not overlap, the same SVG on every run."""
 
 import io
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def test_text_of_any_colour_can_be_read_on_a_light_page_and_on_a_dark_one(paint)
 def test_lines_stand_out_from_either_page(paint):
     assert contrast(paint, "white") >= 2  # sky blue and orange are light; their names stand at their ends
     assert contrast(brighter(paint), DARK) >= 3
+
+
+def test_the_grey_labels_of_a_map_are_read_on_a_dark_page_too():
+    """A map is brightened less, for its shades mean something; its labels are grey."""
+    style = (Path(__file__).parents[1] / "book" / "_static" / "custom.css").read_text()
+    (factor,) = re.findall(r"img\.shades[^{]*{ filter: brightness\(([\d.]+)\)", style)
+    lifted = [min(float(factor) * channel, 1) for channel in mpl.colors.to_rgb(legible(GREY))]
+    assert contrast(lifted, DARK) >= 4.5
 
 
 def test_the_style_sheet_says_the_same_of_a_dark_page():
